@@ -1,0 +1,146 @@
+"""`add` and `watch`: recordings go in, and are followed until they can be asked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from earshot.cli.finish import report_ends
+from earshot.cli.progress import View, view_for
+from earshot.cli.session import Session, command
+from earshot.cli.watching import watch
+from earshot.errors import EarshotError
+from earshot.models import Accepted, Asset
+from earshot.resolve import resolve_asset, resolve_collection
+from earshot.resources.recordings import RecordingFields
+from earshot.timecode import size
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was said about the recordings on the command line."""
+
+    collection: str | None
+    title: str | None
+    language: str | None
+
+    def fields(self, session: Session) -> RecordingFields:
+        fields: RecordingFields = {}
+        if self.collection:
+            fields["collection_id"] = resolve_collection(session.client, self.collection).id
+        if self.title:
+            fields["title"] = self.title
+        if self.language:
+            fields["language"] = self.language
+        return fields
+
+
+@command
+def add(
+    session: Session,
+    what: Annotated[list[str], typer.Argument(metavar="PATH|URL...", help="Files to upload, or addresses to fetch.")],
+    collection: Annotated[str | None, typer.Option("--collection", "-c", help="Its name or id.")] = None,
+    title: Annotated[str | None, typer.Option(help="Else the file's name or what the media says.")] = None,
+    language: Annotated[str | None, typer.Option(help="The language spoken, like en.")] = None,
+    detach: Annotated[
+        bool | None,
+        typer.Option("--detach/--follow", help="Do not wait; on a terminal it follows.", show_default=False),
+    ] = None,
+) -> None:
+    """Add recordings and follow them until they can be searched and asked.
+
+    Ctrl-C stops the watching, never the work.
+
+    Examples:
+
+        earshot add meeting.mp3
+
+        earshot add https://example.org/talk.mp4 --collection Talks
+
+        earshot add *.flac --detach
+    """
+    if title and len(what) > 1:
+        raise EarshotError(
+            "One --title cannot name several recordings.", advice="Add them one by one, or leave it out."
+        )
+    fields = Wishes(collection, title, language).fields(session)
+    follows = not detach if detach is not None else session.out.stderr.is_terminal
+    with view_for(session.out) as view:
+        accepted, refused = send_all(session, what, fields, view)
+        ends = follow_through(session, [one.asset for one in accepted], view) if follows else None
+    if ends is None:
+        report_accepted(session, accepted)
+    else:
+        report_ends(session, ends)
+    if refused:
+        raise typer.Exit(1)
+
+
+@command
+def watch_command(
+    session: Session,
+    what: Annotated[list[str], typer.Argument(metavar="ID...", help="Id, short id, unique title or @last.")],
+) -> None:
+    """Follow recordings until they are finished.
+
+    Example:
+
+        earshot watch @last
+    """
+    assets = [resolve_asset(session.client, one) for one in what]
+    with view_for(session.out) as view:
+        ends = follow_through(session, assets, view)
+    report_ends(session, ends)
+
+
+def send_all(
+    session: Session, what: list[str], fields: RecordingFields, view: View
+) -> tuple[list[Accepted], list[EarshotError]]:
+    """One that is refused does not keep the others from being sent."""
+    accepted: list[Accepted] = []
+    refused: list[EarshotError] = []
+    for one in what:
+        try:
+            accepted.append(send(session, one, fields, view))
+        except EarshotError as error:
+            if error.status_code is None and error.transient:
+                raise
+            refused.append(error)
+            session.out.error(error)
+    return accepted, refused
+
+
+def send(session: Session, what: str, fields: RecordingFields, view: View) -> Accepted:
+    if "://" in what:
+        return session.client.recordings.add_url(what, **fields)
+    path = Path(what).expanduser()
+    if not path.is_file():
+        raise EarshotError(f"There is no file {what}.", advice="Give a file, or an address with http:// or https://.")
+    return session.client.recordings.upload(
+        path, lambda sent, total: view.show(f"Upload {path.name}", sent / max(total, 1), size(total)), **fields
+    )
+
+
+def follow_through(session: Session, assets: list[Asset], view: View) -> list[Asset]:
+    """The assets as they are when finished; Ctrl-C says how to go on watching."""
+    try:
+        watch(session.client, assets, view)
+    except KeyboardInterrupt:
+        ids = " ".join(asset.short_id for asset in assets)
+        view.say(f"No longer watching; the work goes on. Watch again with: earshot watch {ids}")
+        raise typer.Exit(INTERRUPTED) from None
+    return [session.client.assets.get(asset.id) for asset in assets]
+
+
+def report_accepted(session: Session, accepted: list[Accepted]) -> None:
+    if session.as_json:
+        documents: list[dict[str, Any]] = [one.to_json() for one in accepted]
+        session.out.json({"items": documents})
+        return
+    for one in accepted:
+        session.out.line(f"{one.asset.short_id}  {one.asset.title}  accepted")
+    if accepted:
+        session.out.note(f"Watch it with: earshot watch {accepted[-1].asset.short_id}")

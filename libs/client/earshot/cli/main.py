@@ -1,0 +1,79 @@
+"""The `earshot` command: every subcommand by name."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from earshot.cli import add, ask, assets, demo, keys, play, search, stack, transcript, upkeep
+from earshot.cli.session import AsJson, Data, Debug, Key, Url
+
+app = typer.Typer(
+    name="earshot",
+    help="Recordings in, cited answers out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+PANELS = {
+    "Recordings": {
+        "add": add.add,
+        "list": assets.list_command,
+        "show": assets.show,
+        "watch": add.watch_command,
+        "jobs": assets.jobs,
+        "retry": assets.retry,
+        "cancel": assets.cancel,
+        "delete": assets.delete,
+    },
+    "Reading and asking": {
+        "transcript": transcript.transcript,
+        "search": search.search,
+        "ask": ask.ask,
+        "play": play.play,
+        "open": play.open_command,
+    },
+    "The stack on this machine": {
+        "up": stack.up,
+        "down": stack.down,
+        "demo": demo.demo,
+        "status": stack.status,
+        "doctor": upkeep.doctor,
+        "logs": upkeep.logs,
+        "migrate": upkeep.migrate,
+        "schemas": upkeep.schemas,
+    },
+}
+for panel, commands in PANELS.items():
+    for name, function in commands.items():
+        app.command(name, rich_help_panel=panel)(function)
+app.add_typer(keys.keys, name="keys", rich_help_panel="People and places")
+app.add_typer(keys.collections, name="collections", rich_help_panel="People and places")
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        print(version("earshot"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: Key = None,
+    data: Data = None,
+    debug: Debug = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Recordings in, cited answers out."""
+    context.obj = {"as_json": as_json, "url": url, "key": key, "data": data, "debug": debug}
+
+
+def main() -> None:
+    app()

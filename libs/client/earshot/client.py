@@ -1,0 +1,58 @@
+"""The Python client: one server, its resources as attributes."""
+
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from earshot.models import Health, Model
+from earshot.resources.answers import Answers
+from earshot.resources.assets import Assets, Jobs
+from earshot.resources.collections import Collections
+from earshot.resources.keys import Keys
+from earshot.resources.recordings import Recordings
+from earshot.transport import Transport, parse
+
+
+class Client:
+    """Speaks to the server at `url` with an API key; every failure is an `EarshotError`.
+
+    `http` replaces the network transport, for example by `httpx.WSGITransport`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        timeout_seconds: float = 60.0,
+        http: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._transport = Transport(url, key, timeout_seconds, http)
+        self.url = self._transport.url
+        self.collections = Collections(self._transport)
+        self.recordings = Recordings(self._transport)
+        self.assets = Assets(self._transport)
+        self.jobs = Jobs(self._transport)
+        self.answers = Answers(self._transport)
+        self.keys = Keys(self._transport)
+
+    def health(self) -> Health:
+        """That the server is alive, and its version."""
+        return self._transport.fetch(Health, "GET", "/api/health")
+
+    def readiness(self) -> Model:
+        """Each part's state; the report is the answer also when a part is not ready."""
+        response = self._transport.request_any("GET", "/api/health/ready")
+        return parse(Model, response.content)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

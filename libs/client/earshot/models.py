@@ -1,0 +1,234 @@
+"""What the server answers, typed; fields that this version does not know are kept as they came."""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+AssetStatus = Literal["pending", "processing", "ready", "failed", "cancelled", "deleting"]
+FINISHED: frozenset[str] = frozenset({"ready", "failed", "cancelled", "deleting"})
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """What the server sent, as JSON values."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+Item = TypeVar("Item", bound=Model)
+
+
+class Page(Model, Generic[Item]):
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+class Collection(Model):
+    id: str
+    name: str
+    description: str | None = None
+    keep_media: str | None = None
+
+
+class Problem(Model):
+    """Why processing failed, in words for a person."""
+
+    stage: str | None = None
+    category: str | None = None
+    message: str = ""
+    advice: str | None = None
+    retryable: bool = False
+
+
+class Asset(Model):
+    id: str
+    short_id: str
+    kind: str
+    title: str
+    collection_id: str
+    status: str
+    stage: str | None = None
+    run: int = 1
+    duration_seconds: float | None = None
+    language: str | None = None
+    error: Problem | None = None
+    created_at: datetime | None = None
+
+
+class Job(Model):
+    id: str
+    asset_id: str
+    run: int = 1
+    status: str
+    stage: str | None = None
+    progress: float | None = None
+    attempts: int | None = None
+    error: Problem | None = None
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Accepted(Model):
+    """A recording that the server took; the job processes it."""
+
+    asset: Asset
+    job: Job
+
+
+class Stage(Model):
+    name: str
+    status: str
+    progress: float | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: Problem | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the stage took, None until it has finished."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+class Status(Model):
+    status: str
+    stage: str | None = None
+    progress: float = 0.0
+    eta_seconds: float | None = None
+    stages: list[Stage] = Field(default_factory=list[Stage])
+
+
+class TimelineEvent(Model):
+    """One thing that happened to an asset."""
+
+
+class Word(Model):
+    word: str
+    start: float
+    end: float
+    probability: float | None = None
+
+
+class Segment(Model):
+    id: str
+    start: float
+    end: float
+    speaker: str | None = None
+    text: str
+    words: list[Word] | None = None
+
+
+class Speaker(Model):
+    id: str
+    label: str
+    name: str | None = None
+
+
+class Transcript(Model):
+    """Times in seconds from the beginning of the recording."""
+
+    asset_id: str
+    revision: int = 0
+    complete: bool = True
+    language: str | None = None
+    engine: str | None = None
+    duration_seconds: float | None = None
+    warnings: list[Any] = Field(default_factory=list[Any])
+    speakers: list[Speaker] = Field(default_factory=list[Speaker])
+    segments: list[Segment] = Field(default_factory=list[Segment])
+
+
+class Locator(Model):
+    """Where in an asset: seconds of a recording, a page, or a message."""
+
+    type: str
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    speaker: str | None = None
+    page: int | None = None
+    message_id: str | None = None
+
+
+class FoundAsset(Model):
+    id: str
+    title: str
+    kind: str
+    collection_id: str | None = None
+
+
+class Hit(Model):
+    """One passage; `highlights` are [from, to) in code points of `text`."""
+
+    chunk_id: str
+    asset: FoundAsset
+    text: str
+    highlights: list[tuple[int, int]] = Field(default_factory=list[tuple[int, int]])
+    locator: Locator
+    url: str
+    score: float
+
+
+class SearchResults(Model):
+    query: str
+    mode: str
+    suggestion: str | None = None
+    has_more: bool = False
+    items: list[Hit]
+
+
+class Citation(Model):
+    """The place that `[index]` in an answer points at."""
+
+    index: int
+    asset_id: str
+    revision: int | None = None
+    stale: bool = False
+    title: str
+    kind: str
+    locator: Locator
+    quote: str
+    quote_start_seconds: float | None = None
+    quote_end_seconds: float | None = None
+    url: str
+    media_url: str | None = None
+
+    @property
+    def start_seconds(self) -> float | None:
+        """Where the quote begins; the passage's beginning when the quote's own is not known."""
+        return self.locator.start_seconds if self.quote_start_seconds is None else self.quote_start_seconds
+
+    @property
+    def end_seconds(self) -> float | None:
+        return self.locator.end_seconds if self.quote_end_seconds is None else self.quote_end_seconds
+
+
+class Answer(Model):
+    id: str
+    question: str
+    answered: bool
+    answer: str
+    citations: list[Citation] = Field(default_factory=list[Citation])
+    nearest: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    reason: str | None = None
+    cached: bool = False
+    model: str | None = None
+
+
+class Health(Model):
+    status: str
+    version: str | None = None
+
+
+class Key(Model):
+    """An API key; `key` itself is there only in the answer that created it."""
+
+    id: str
+    name: str
+    prefix: str | None = None
+    scopes: list[str] | None = None
+    key: str | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None

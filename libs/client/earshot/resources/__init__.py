@@ -1,0 +1,1 @@
+"""The server's resources, one file per subject, as `Client` offers them."""

@@ -1,0 +1,79 @@
+"""Search and answers."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from earshot.errors import EarshotError
+from earshot.models import Answer, SearchResults
+from earshot.sse import ServerEvent, parse_events
+from earshot.transport import Transport, parse
+
+# The server sends a comment line every 15 s; three missing ones mean that the line is dead.
+STREAM_TIMEOUT = httpx.Timeout(10.0, read=50.0)
+ANSWER_TIMEOUT = httpx.Timeout(10.0, read=300.0)
+
+
+@dataclass(frozen=True)
+class AnswerEvent:
+    """One event of a streamed answer: status, content, citations or done.
+
+    `content` is the next piece of text; `response` is the whole answer, in the last event.
+    """
+
+    type: str
+    data: dict[str, Any]
+    content: str = ""
+    response: Answer | None = None
+
+
+class Answers:
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def search(
+        self, query: str, *, mode: str = "hybrid", limit: int = 20, offset: int = 0, **filters: Any
+    ) -> SearchResults:
+        """`mode` is hybrid, lexical, semantic or phrase; `filters`: collection_id, asset_id, speaker and so on."""
+        asked = {"q": query, "mode": mode, "limit": limit, "offset": offset, **filters}
+        params = {name: value for name, value in asked.items() if value is not None}
+        return self._transport.fetch(SearchResults, "GET", "/api/search", params=params)
+
+    def ask(self, question: str, **scope: Any) -> Answer:
+        """The whole answer at once; `scope`: collection_id, asset_ids, top_k, model."""
+        body = request_body(question, scope)
+        return self._transport.fetch(Answer, "POST", "/api/answers", json=body, timeout=ANSWER_TIMEOUT)
+
+    def stream(self, question: str, **scope: Any) -> Iterator[AnswerEvent]:
+        """The answer as it is written; the last event carries it whole. An error of the server is raised."""
+        body = {**request_body(question, scope), "stream": True}
+        headers = {"Accept": "text/event-stream"}
+        with self._transport.stream(
+            "POST", "/api/answers", json=body, headers=headers, timeout=STREAM_TIMEOUT
+        ) as response:
+            for event in parse_events(response.iter_bytes()):
+                answer_event = read_event(event)
+                yield answer_event
+                if answer_event.type == "done":
+                    return
+        raise EarshotError("The answer broke off before its end.", error_type="unreachable", advice="Ask again.")
+
+
+def request_body(question: str, scope: dict[str, Any]) -> dict[str, Any]:
+    return {"question": question, **{name: value for name, value in scope.items() if value is not None}}
+
+
+def read_event(event: ServerEvent) -> AnswerEvent:
+    data: Any = json.loads(event.data)
+    kind = str(data.get("type") or event.event)
+    if kind == "error":
+        raise EarshotError(
+            str(data.get("message") or "The answer failed."),
+            error_type=str(data.get("error_type") or "error"),
+            advice=data.get("advice"),
+        )
+    response = parse(Answer, json.dumps(data["response"])) if kind == "done" else None
+    return AnswerEvent(kind, data, str(data.get("content") or "") if kind == "content" else "", response)

@@ -1,0 +1,1 @@
+"""What every Earshot service shares, and nothing else."""

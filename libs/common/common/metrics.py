@@ -1,0 +1,22 @@
+"""Prometheus metrics of the shared machinery; labels are bounded and never an id."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+published = Counter("earshot_messages_published_total", "Messages the broker confirmed", ["service"])
+returned = Counter("earshot_messages_returned_total", "Messages the broker could not route", ["service"])
+outbox_rows = Gauge("earshot_outbox_rows", "Messages not yet published", ["service"])
+outbox_lag = Gauge("earshot_outbox_lag_seconds", "Age of the oldest message not yet published", ["service"])
+handled = Counter("earshot_messages_handled_total", "Deliveries by outcome", ["service", "type", "outcome"])
+handling = Histogram(
+    "earshot_message_handling_seconds",
+    "Time from delivery to acknowledgement",
+    ["service", "type"],
+    buckets=(0.01, 0.05, 0.2, 1, 5, 20, 60, 180, 600),
+)
+parked_total = Counter("earshot_messages_parked_total", "Messages set aside for people", ["service"])
+requests = Histogram(
+    "earshot_http_request_seconds",
+    "HTTP requests by route template",
+    ["service", "method", "route", "status"],
+    buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60),
+)

@@ -1,0 +1,208 @@
+"""A service: an ASGI app and a set of consumers in one process, started as api, worker or both."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from common import inbox, topology
+from common.away import BROKER_AWAY, OUTSIDE_AWAY
+from common.broker import Publisher
+from common.consumer import Consumer, Handler
+from common.db import Database
+from common.events import Message
+from common.http import BodyLimit, RequestContext, add_error_handlers, add_health
+from common.identity import Verifier
+from common.logs import configure_logging, get_logger
+from common.outbox import Relay, Transaction, saying
+from common.progress import Progress
+from common.settings import Role, ServiceSettings
+from common.store import ObjectStore, open_store
+from common.subscriptions import Subscriptions
+
+log = get_logger()
+
+Job = Callable[[], Awaitable[object]]
+_INBOX_DAYS = 14
+_STALE_BEAT_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class _Background:
+    job: Job
+    every_seconds: float
+    role: Role
+
+
+class Service:
+    """Collects what a service hears, serves and does by the clock; opens nothing until it runs."""
+
+    def __init__(self, name: topology.Service, settings: ServiceSettings) -> None:
+        self.name = name
+        self.settings = settings
+        self.db = Database(settings.database_url, size=settings.database_pool_size, pooled=settings.database_pooled)
+        self.store: ObjectStore = open_store(settings.object_store_url)
+        self.publisher = Publisher(settings.rabbitmq_url, name)
+        self.relay = Relay(self.db, self.publisher, name)
+        self.progress = Progress(settings.rabbitmq_url, name)
+        self.consumer = Consumer(name, self.db, self.publisher, self.relay, self.progress)
+        self.subscriptions = Subscriptions(settings.rabbitmq_url, self.consumer)
+        self.max_body_bytes = 1024 * 1024
+        self.streaming_paths: tuple[str, ...] = ("/internal/uploads",)
+        self._routers: list[APIRouter] = []
+        self._backgrounds: list[_Background] = []
+        self._starters: list[Job] = []
+        self._stoppers: list[Job] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._app: FastAPI | None = None
+
+    def hear(self, message: type[Message], handler: Handler) -> None:
+        """Handle what the registry says this service hears. Raises LookupError when it says otherwise."""
+        if self.name != "gateway":
+            topology.hearing_of(self.name, message)
+        self.consumer.register(message, handler)
+
+    def serve(self, router: APIRouter) -> None:
+        self._routers.append(router)
+
+    def background(self, job: Job, *, every_seconds: float, role: Role = "worker") -> None:
+        """Repeat ``job``; a failing turn is logged and the next one comes in its time."""
+        self._backgrounds.append(_Background(job, every_seconds, role))
+
+    def on_start(self, job: Job) -> None:
+        self._starters.append(job)
+
+    def on_stop(self, job: Job) -> None:
+        self._stoppers.append(job)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Transaction]:
+        """For HTTP handlers: change rows and say the facts of it, together."""
+        async with saying(self.db, self.name, self.relay) as transaction:
+            yield transaction
+
+    @property
+    def app(self) -> FastAPI:
+        """The ASGI app, made once; its lifespan opens and closes everything."""
+        if self._app is None:
+            self._app = self._make_app()
+        return self._app
+
+    def _make_app(self) -> FastAPI:
+        @asynccontextmanager
+        async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+            await self.start()
+            try:
+                yield
+            finally:
+                await self.stop()
+
+        app = FastAPI(title=f"Earshot {self.name}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+        app.state.verifier = Verifier(self.settings.identity_public_keys)
+        add_error_handlers(app)
+        add_health(app, self.ready)
+        for router in self._routers:
+            app.include_router(router)
+        app.add_middleware(BodyLimit, max_bytes=self.max_body_bytes, streaming=self.streaming_paths)
+        app.add_middleware(RequestContext, service=self.name)
+        return app
+
+    def does(self, role: Role) -> bool:
+        return role == "both" or self.settings.role in (role, "both")
+
+    async def start(self) -> None:
+        await self.db.open()
+        await self.store.check()
+        self.settings.scratch_dir.mkdir(parents=True, exist_ok=True)
+        for starter in self._starters:
+            await starter()
+        self._spawn(self.relay.run())
+        if self.does("worker"):
+            self._spawn(self.subscriptions.start())
+            self._backgrounds.append(_Background(self._forget_old, 3600, "worker"))
+        for background in self._backgrounds:
+            if self.does(background.role):
+                self._spawn(self._repeat(background))
+        log.info("started", role=self.settings.role, port=self.settings.port)
+
+    def _spawn(self, work: Any) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _forget_old(self) -> None:
+        async with self.db.acquire() as conn:
+            await inbox.forget_old(conn, _INBOX_DAYS)
+
+    async def _repeat(self, background: _Background) -> None:
+        name = getattr(background.job, "__name__", "job")
+        while True:
+            try:
+                await background.job()
+            except OUTSIDE_AWAY as error:
+                log.warning("background_waits", job=name, error=repr(error)[:200])
+            except Exception:
+                log.exception("background_failed", job=name)
+            await asyncio.sleep(background.every_seconds)
+
+    async def ready(self) -> dict[str, bool]:
+        checks = {"database": await self.db.ready()}
+        if self.does("worker"):
+            checks["consumers"] = self.subscriptions.ready
+            checks["relay"] = monotonic() - self.relay.last_beat < _STALE_BEAT_SECONDS
+        return checks
+
+    async def stop(self) -> None:
+        """Hand back what is not begun, finish what is within the drain time, then close."""
+        await self.subscriptions.stop(self.settings.drain_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for stopper in self._stoppers:
+            await stopper()
+        for close in (self.progress.close, self.publisher.close):
+            with contextlib.suppress(*BROKER_AWAY):
+                await asyncio.wait_for(close(), 3)
+        await self.db.close()
+        log.info("stopped")
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        configure_logging(self.name, self.settings.log_level, self.settings.log_format)
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        config = uvicorn.Config(
+            self.app,
+            host=self.settings.host,
+            port=self.settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(self.settings.drain_seconds),
+            timeout_keep_alive=75,
+        )
+        server = _Server(config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._leave, server)
+        await server.serve()
+
+    def _leave(self, server: uvicorn.Server) -> None:
+        # Consumers are cancelled at once, beside the open requests, not after them.
+        log.info("stopping")
+        self._spawn(self.subscriptions.stop(self.settings.drain_seconds))
+        server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the service decides the order of stopping."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield

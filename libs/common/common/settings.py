@@ -1,0 +1,86 @@
+"""Settings that every service shares; a service adds its own below its own prefix."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Role = Literal["api", "worker", "both"]
+
+
+def shared(name: str) -> AliasChoices:
+    """The variable ``EARSHOT_<NAME>``, the same for all services."""
+    return AliasChoices(f"EARSHOT_{name.upper()}", name)
+
+
+def service_config(prefix: str) -> SettingsConfigDict:
+    """The configuration of a service's settings class: its own variables begin with ``<PREFIX>_``."""
+    return SettingsConfigDict(env_prefix=f"{prefix}_", extra="ignore", populate_by_name=True, frozen=True)
+
+
+class ServiceSettings(BaseSettings):
+    """Read from the environment once, in ``main``; nothing else reads the environment."""
+
+    database_url: str = Field(description="Postgres URL with this service's own role; required")
+    database_pool_size: int = Field(default=4, ge=1, le=100, description="Most connections held at once")
+    database_pooled: bool = Field(
+        default=False, description="True behind a transaction pooler: no prepared statements are kept"
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=0, ge=0, le=65535, description="TCP port to listen on")
+
+    rabbitmq_url: str = Field(
+        default="amqp://guest:guest@127.0.0.1:5672/", validation_alias=shared("rabbitmq_url"), description="AMQP URL"
+    )
+    object_store_url: str = Field(
+        default="file:///var/lib/earshot/objects",
+        validation_alias=shared("object_store_url"),
+        description="file:///directory or s3://bucket/prefix?endpoint_url=…",
+    )
+    role: Role = Field(
+        default="both", validation_alias=shared("role"), description="api serves, worker handles facts, both does both"
+    )
+    scratch_dir: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / "earshot",
+        validation_alias=shared("scratch_dir"),
+        description="Directory for files in work; may be lost at any time",
+    )
+    identity_public_keys: str = Field(
+        default="",
+        validation_alias=shared("identity_public_keys"),
+        description="name=base64 Ed25519 public key, comma separated: whose tokens are believed",
+    )
+    log_level: str = Field(
+        default="INFO", validation_alias=shared("log_level"), description="DEBUG, INFO, WARNING, ERROR"
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", validation_alias=shared("log_format"), description="json for machines, console for people"
+    )
+    drain_seconds: float = Field(
+        default=12.0, gt=0, validation_alias=shared("drain_seconds"), description="Seconds to finish work after SIGTERM"
+    )
+
+
+def environment_of(settings_class: type[ServiceSettings]) -> list[tuple[str, str, str]]:
+    """Each variable a service reads as (name, default, description), for documents and examples."""
+    rows: list[tuple[str, str, str]] = []
+    prefix = str(settings_class.model_config.get("env_prefix", ""))
+    for name, field in settings_class.model_fields.items():
+        alias = field.validation_alias
+        variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"{prefix}{name}".upper()
+        if field.is_required():
+            default = "required"
+        elif field.default_factory is not None:
+            default = "computed"
+        else:
+            default = "" if field.default is None else str(field.default)
+        rows.append((variable, default, field.description or ""))
+    return rows
+
+
+def cpu_count() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

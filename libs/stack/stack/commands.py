@@ -1,0 +1,93 @@
+"""What the command line calls: one plain function per command, each with a typed result.
+
+    up(data, *, port=None, detach=False, say=print, on_ready=None) -> Running
+        Foreground: starts everything, calls on_ready(running) once, prints the services' log lines and returns after
+        Ctrl-C or SIGTERM with everything stopped. detach=True: returns when everything is ready and leaves it running.
+        A stack that already runs on this folder is returned as it is (running.already is True).
+    down(data, *, say=print) -> Stopped                 stops it, also what a killed `up` left behind
+    status(data) -> StackStatus                         what runs, where, how ready, how much memory
+    doctor(data) -> list[Check]                         what this machine lacks, each with a remedy
+    logs(data, services=(), *, follow=False, lines=50) -> Iterator[LogLine]
+    migrate(data, *, database_url=None, say=print) -> Migrated
+    schemas(root, *, check=False) -> SchemasWritten      writes or compares <root>/schemas
+
+`data` is the data folder (`.earshot`), as a pathlib.Path; it is created by `up` when absent. `say` receives one line
+for a person at a time. Errors are `stack.errors.StackError` (`str(error)` is a plain sentence, `.remedy` says what to
+do). `on_ready` is called in another thread, because it may take its time while the services' lines are being read.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from stack.doctor import examine
+from stack.layout import DataFolder
+from stack.logs import read_logs
+from stack.results import Check, LogLine, Migrated, Running, SchemasWritten, StackStatus, Stopped
+
+# The heavier modules are imported where they are used: `doctor` must work where a dependency of theirs is broken.
+Say = Callable[[str], object]
+
+
+def up(
+    data: Path,
+    *,
+    port: int | None = None,
+    detach: bool = False,
+    say: Say = print,
+    on_ready: Callable[[Running], object] | None = None,
+) -> Running:
+    """An explicit `port` that is taken is an error; without one the next free port from 8000 on is used and said."""
+    from stack import up as starting
+    from stack.plan import Wish
+
+    folder = DataFolder.at(data)
+    ready = on_ready or _nothing_more
+    running = starting.already_running(folder)
+    if running is not None:
+        ready(running)
+        return running
+    wish = Wish(folder, port, dict(os.environ))
+    if not detach:
+        return starting.up_here(wish, say=say, on_ready=ready)
+    running = starting.up_detached(wish, say=say)
+    ready(running)
+    return running
+
+
+def _nothing_more(_running: Running) -> None:
+    pass
+
+
+def down(data: Path, *, say: Say = print) -> Stopped:
+    from stack.down import down as stop
+
+    return stop(DataFolder.at(data), say)
+
+
+def status(data: Path) -> StackStatus:
+    from stack.status import status as look
+
+    return look(DataFolder.at(data))
+
+
+def doctor(data: Path) -> list[Check]:
+    return examine(DataFolder.at(data), os.environ)
+
+
+def logs(data: Path, services: Sequence[str] = (), *, follow: bool = False, lines: int = 50) -> Iterator[LogLine]:
+    """Includes `postgres` and `rabbitmq` when they are named."""
+    return read_logs(DataFolder.at(data), services, follow=follow, lines=lines)
+
+
+def migrate(data: Path, *, database_url: str | None = None, say: Say = print) -> Migrated:
+    """`database_url` (else DATABASE_URL, else the embedded server) must be an administrator's."""
+    from stack.migrate import migrate as bring_up_to_date
+
+    return bring_up_to_date(DataFolder.at(data), database_url, say)
+
+
+def schemas(root: Path, *, check: bool = False) -> SchemasWritten:
+    from stack.schemas import write_schemas
+
+    return write_schemas(root, check=check)

@@ -1,0 +1,58 @@
+"""The passwords and signing keys of one stack: made at its first start, kept in one file for its owner alone."""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from common.identity import new_key_pair
+
+from stack.errors import StackError
+from stack.layout import SERVICES
+from stack.private import write_private
+
+# Those that speak to others on a user's behalf.
+SIGNERS = ("gateway", "chat")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """`pepper` keys the hashes of API keys; `roles` are database passwords by service; `signing` and `verifying` are
+    base64 of 32 raw bytes by service."""
+
+    postgres: str
+    rabbitmq: str
+    pepper: str
+    roles: dict[str, str]
+    signing: dict[str, str]
+    verifying: dict[str, str]
+
+    def public_keys(self) -> str:
+        """As EARSHOT_IDENTITY_PUBLIC_KEYS wants them: name=base64, comma separated."""
+        return ",".join(f"{name}={public}" for name, public in sorted(self.verifying.items()))
+
+
+def load_or_make(path: Path) -> Keys:
+    """StackError when the file is there but cannot be understood: making new keys would lock the data out."""
+    if not path.exists():
+        keys = _make()
+        write_private(path, json.dumps(asdict(keys), indent=2) + "\n")
+        return keys
+    try:
+        return Keys(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise StackError(
+            f"{path} cannot be read: {error}", remedy="Restore it from a backup of the data folder."
+        ) from error
+
+
+def _make() -> Keys:
+    pairs = {service: new_key_pair() for service in SIGNERS}
+    return Keys(
+        postgres=secrets.token_hex(24),
+        rabbitmq=secrets.token_hex(24),
+        pepper=secrets.token_hex(32),
+        roles={service: secrets.token_hex(24) for service in SERVICES},
+        signing={service: private for service, (private, _) in pairs.items()},
+        verifying={service: public for service, (_, public) in pairs.items()},
+    )

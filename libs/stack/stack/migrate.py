@@ -1,0 +1,66 @@
+"""Brings every service's schema up to date, on the stack's own database or on one that is given."""
+
+import asyncio
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import asyncpg
+from common import bootstrap
+
+from stack import keys, state
+from stack.config import Given, database_urls
+from stack.layout import SERVICES, DataFolder
+from stack.plan import Say
+from stack.results import Migrated
+from stack.servers import ServersOfStack, choose_ports
+from stack.state import State
+
+
+def migrate(folder: DataFolder, database_url: str | None, say: Say) -> Migrated:
+    """Starts the embedded Postgres for as long as it takes when it is the one to change and does not run."""
+    folder.prepare()
+    secret = keys.load_or_make(folder.secrets)
+    given = database_url or Given.of(os.environ).database_url
+    with _database(folder, secret, given, say) as admin_url:
+        return asyncio.run(_migrate(admin_url, database_urls(admin_url, secret)))
+
+
+@contextmanager
+def _database(folder: DataFolder, secret: keys.Keys, given: str | None, say: Say) -> Generator[str]:
+    found = State.read(folder.state)
+    if given:
+        yield given
+    elif found and state.is_held(folder):
+        yield found.database_url
+    else:
+        with state.hold(folder):
+            server = ServersOfStack.of(folder, Given(), secret, choose_ports(found.ports if found else {})).postgres
+            assert server is not None
+            say("Starting Postgres …")
+            try:
+                server.start()
+                server.wait_ready()
+                yield server.url
+            finally:
+                server.stop()
+
+
+async def _migrate(admin_url: str, urls: dict[str, str]) -> Migrated:
+    before = await _revisions(admin_url)
+    await bootstrap.migrate(admin_url, urls)
+    after = await _revisions(admin_url)
+    return Migrated(after, tuple(name for name, revision in after.items() if before.get(name) != revision))
+
+
+async def _revisions(admin_url: str) -> dict[str, str]:
+    connection = await asyncpg.connect(admin_url)
+    try:
+        found: dict[str, str] = {}
+        for service in SERVICES:
+            if await connection.fetchval("SELECT to_regclass($1)", f"{service}.alembic_version"):
+                rows = await connection.fetch(f"SELECT version_num FROM {service}.alembic_version ORDER BY 1")
+                found[service] = ", ".join(row["version_num"] for row in rows)
+        return found
+    finally:
+        await connection.close()

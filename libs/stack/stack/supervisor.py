@@ -1,0 +1,139 @@
+"""The life of one stack in this process: hold the folder, start everything, watch, stop everything."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from stack import prepare, services
+from stack.doctor import refuse_to_start
+from stack.errors import StackError
+from stack.leftovers import stop_leftovers
+from stack.logfiles import Show
+from stack.plan import Plan, Say, Wish, make_plan
+from stack.processes import Keepers
+from stack.results import Running
+from stack.state import Phase, State, hold
+
+STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TITLES = {"postgres": "Postgres", "rabbitmq": "RabbitMQ"}
+
+
+async def supervise(wish: Wish, *, say: Say, show: Show, on_ready: Callable[[Running], object]) -> None:
+    """Runs the stack until a signal asks to stop. StackError when it did not start; then nothing of it is left."""
+    wish.folder.prepare()
+    with hold(wish.folder):
+        refuse_to_start(wish.folder, wish.environ)
+        left = stop_leftovers(wish.folder)
+        if left.stopped:
+            say(f"Stopped what an earlier run left behind: {', '.join(left.stopped)}.")
+        await _Supervision(make_plan(wish, say), say, show).live(on_ready)
+
+
+class _Supervision:
+    def __init__(self, plan: Plan, say: Say, show: Show) -> None:
+        self._plan = plan
+        self._say = say
+        self._keepers = Keepers(services.programs(plan.folder, plan.environments), show)
+        self._began = time.monotonic()
+        self._started_at = datetime.now(UTC)
+        self._asked = asyncio.Event()
+        self._running: Running
+
+    async def live(self, on_ready: Callable[[Running], object]) -> None:
+        with _on_signal(self._hear_signal):
+            try:
+                self._note("starting")
+                await self._until_asked(self._start())
+                await self._until_asked(self._run(on_ready))
+                self._note("stopped")
+            except StackError as error:
+                self._note("failed", error=str(error), remedy=error.remedy)
+                raise
+            except _Asked:
+                self._note("stopped")
+            finally:
+                await self._stop()
+
+    async def _start(self) -> None:
+        plan, gateway = self._plan, self._plan.environments["gateway"]
+        if plan.servers.embedded:
+            self._say(f"Starting {' and '.join(TITLES[name] for name in plan.servers.embedded)} …")
+        await plan.servers.start()
+        self._say("Preparing database and queues …")
+        await prepare.prepare(plan.servers.urls, plan.keys)
+        await prepare.ensure_admin_key(plan.folder, gateway)
+        self._say("Starting the services …")
+        self._keepers.start()
+        await services.wait_ready(self._keepers, plan.service_ports)
+        link = await prepare.sign_in_link(gateway)
+        seconds = round(time.monotonic() - self._began, 1)
+        self._running = Running(plan.folder.path, plan.url, plan.port, link, plan.folder.admin_key, seconds)
+        self._note("ready", sign_in_link=link, started_seconds=seconds)
+
+    async def _run(self, on_ready: Callable[[Running], object]) -> None:
+        # In a thread, because what the caller does now may speak to the very services whose lines we read here.
+        await asyncio.gather(asyncio.to_thread(on_ready, self._running), self._plan.servers.watch(self._say))
+
+    async def _stop(self) -> None:
+        killed = [*await self._keepers.stop(), *await self._plan.servers.stop()]
+        if killed:
+            self._say(f"Had to be killed: {', '.join(killed)}.")
+
+    async def _until_asked(self, work: Coroutine[Any, Any, None]) -> None:
+        """Raises _Asked when the wish to stop comes before the end of the work."""
+        task = asyncio.create_task(work)
+        asked = asyncio.create_task(self._asked.wait())
+        try:
+            await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise _Asked
+            await task
+        finally:
+            for one in (task, asked):
+                one.cancel()
+                with suppress(asyncio.CancelledError, StackError):
+                    await one
+
+    def _hear_signal(self) -> None:
+        if self._asked.is_set():
+            # Asked twice: no more waiting for the services to finish what they are at.
+            self._keepers.kill()
+            return
+        self._say("Stopping …")
+        self._asked.set()
+
+    def _note(self, phase: Phase, **changes: Any) -> None:
+        plan = self._plan
+        State(
+            phase=phase,
+            pid=os.getpid(),
+            started_at=self._started_at.isoformat(),
+            url=plan.url,
+            ports=plan.private_ports | plan.service_ports,
+            database_url=plan.servers.urls.database_url,
+            rabbitmq_url=plan.servers.urls.rabbitmq_url,
+            object_store_url=plan.servers.urls.object_store_url,
+            embedded=list(plan.servers.embedded),
+            **changes,
+        ).write(plan.folder.state)
+
+
+class _Asked(Exception):
+    """Somebody wants the stack to stop."""
+
+
+@contextmanager
+def _on_signal(act: Callable[[], None]) -> Generator[None]:
+    loop = asyncio.get_running_loop()
+    for number in STOPPING_SIGNALS:
+        loop.add_signal_handler(number, act)
+    try:
+        yield
+    finally:
+        for number in STOPPING_SIGNALS:
+            loop.remove_signal_handler(number)

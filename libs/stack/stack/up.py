@@ -1,0 +1,134 @@
+"""Starts a stack: in this process until it is asked to stop, or in one of its own that stays."""
+
+import asyncio
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from stack import state
+from stack.errors import DidNotStart, StackError
+from stack.layout import SERVICES, DataFolder
+from stack.leash import tied
+from stack.logfiles import Terminal, rotate_if_large
+from stack.plan import Say, Wish
+from stack.results import Running
+from stack.state import State
+from stack.supervisor import supervise
+
+START_SECONDS = 300.0
+LOOK_EVERY_SECONDS = 0.1
+
+
+def up_here(wish: Wish, *, say: Say, on_ready: Callable[[Running], object]) -> Running:
+    """Returns after the stack has been asked to stop, and has."""
+    ready: list[Running] = []
+
+    def remember(running: Running) -> None:
+        ready.append(running)
+        on_ready(running)
+
+    terminal = Terminal(SERVICES)
+    asyncio.run(supervise(wish, say=say, show=terminal.show, on_ready=remember))
+    if not ready:
+        raise StackError("Stopped before it was ready.")
+    return ready[0]
+
+
+def up_detached(wish: Wish, *, say: Say, bound: bool = False) -> Running:
+    """Returns when the stack is ready; it stays, or with `bound` ends together with this process.
+
+    StackError with the reason when it did not start.
+    """
+    wish.folder.prepare()
+    log = wish.folder.log_of("up")
+    rotate_if_large(log)
+    process = _spawn(wish, log, bound=bound)
+    try:
+        _follow(process, wish.folder, log, say)
+    except BaseException:
+        _stop(process)
+        raise
+    # The supervisor is nobody's child from here on; without this, Python complains about an unfinished one.
+    process.returncode = 0 if not bound else process.returncode
+    return dataclasses.replace(_running(wish.folder), detached=True)
+
+
+def already_running(folder: DataFolder) -> Running | None:
+    """The stack that holds the folder, when it is ready; StackError when it is not ready after a while."""
+    if not state.is_held(folder):
+        return None
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        found = State.read(folder.state)
+        if found and found.phase == "ready":
+            return dataclasses.replace(_running(folder), already=True)
+        if not state.is_held(folder):
+            return None
+        time.sleep(LOOK_EVERY_SECONDS)
+    raise StackError(f"Another start on {folder.path} does not get ready.", remedy="earshot down, then again.")
+
+
+def _spawn(wish: Wish, log: Path, *, bound: bool) -> "subprocess.Popen[bytes]":
+    words = [sys.executable, "-m", "stack.detached", "--data", str(wish.folder.path)]
+    if wish.port is not None:
+        words += ["--port", str(wish.port)]
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            [*(tied(signal.SIGTERM) if bound else []), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd="/",
+            env=dict(wish.environ),
+            start_new_session=True,
+        )
+
+
+def _follow(process: "subprocess.Popen[bytes]", folder: DataFolder, log: Path, say: Say) -> None:
+    """Passes on what the supervisor says until it is ready."""
+    until = time.monotonic() + START_SECONDS
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        while time.monotonic() < until:
+            ended = process.poll() is not None
+            found = State.read(folder.state)
+            for line in lines:
+                say(line.rstrip("\n"))
+            if ended:
+                raise _failure(found, log)
+            if found and found.pid == process.pid and found.phase == "ready":
+                return
+            time.sleep(LOOK_EVERY_SECONDS)
+    raise DidNotStart(f"Not ready after {START_SECONDS:g} s.", remedy=f"Its log: {log}")
+
+
+def _failure(found: State | None, log: Path) -> StackError:
+    if found and found.phase == "failed" and found.error:
+        return DidNotStart(found.error, remedy=found.remedy)
+    return DidNotStart("The supervisor ended.", remedy=f"Its log: {log}")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=40)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _running(folder: DataFolder) -> Running:
+    found = State.read(folder.state)
+    if found is None:
+        raise StackError(f"{folder.state} cannot be read.")
+    return Running(
+        data=folder.path,
+        url=found.url,
+        port=found.ports["gateway"],
+        sign_in_link=found.sign_in_link,
+        admin_key_path=folder.admin_key,
+        started_seconds=found.started_seconds,
+    )

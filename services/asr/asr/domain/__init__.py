@@ -1,0 +1,1 @@
+"""The rules of transcription: no files, no clock, no network."""

@@ -1,0 +1,64 @@
+"""Plain text and Markdown for reading and pasting."""
+
+import re
+from collections.abc import Iterable
+from itertools import groupby
+
+from asr.domain.formats.names import speaker_names
+from common.transcript import Segment, Transcript
+
+# A new paragraph after this much talk even of one speaker, so that its time stays near.
+PARAGRAPH_SECONDS = 60.0
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
+_LINE_START = re.compile(r"^(\d+)([.)])(?=\s|$)|^([#+=-])")
+
+
+def to_text(transcript: Transcript) -> str:
+    """One paragraph per turn, the speaker before it where there are several."""
+    names = speaker_names(transcript)
+    lines: list[str] = []
+    for turn in paragraphs(transcript.segments):
+        label = f"{names[turn[0].speaker]}: " if len(names) > 1 else ""
+        lines.append(label + _text(turn))
+    return "\n\n".join(lines) + "\n" if lines else ""
+
+
+def to_markdown(transcript: Transcript) -> str:
+    """Paragraphs with speaker and time; warnings first, as quotes."""
+    names = speaker_names(transcript)
+    blocks = ["# Transcript", *(f"> {escape_markdown(warning)}" for warning in transcript.warnings)]
+    for turn in paragraphs(transcript.segments):
+        label = f"**{escape_markdown(names[turn[0].speaker])}** [{clock(turn[0].start)}]"
+        blocks.append(f"{label}\n\n{escape_markdown(_text(turn))}")
+    return "\n\n".join(blocks) + "\n"
+
+
+def paragraphs(segments: Iterable[Segment]) -> list[list[Segment]]:
+    """Consecutive segments of one speaker, at most about a minute of them together."""
+    turns: list[list[Segment]] = []
+    for _, group in groupby(segments, key=lambda segment: segment.speaker):
+        turn: list[Segment] = []
+        for segment in group:
+            if turn and segment.end - turn[0].start > PARAGRAPH_SECONDS:
+                turns.append(turn)
+                turn = []
+            turn.append(segment)
+        turns.append(turn)
+    return turns
+
+
+def _text(turn: list[Segment]) -> str:
+    return " ".join(" ".join(segment.text.split()) for segment in turn)
+
+
+def escape_markdown(text: str) -> str:
+    """The text as it reads, with nothing in it taken for markup."""
+    escaped = _MARKDOWN.sub(r"\\\1", text.replace("&", "&amp;"))
+    return _LINE_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", escaped)
+
+
+def clock(seconds: float) -> str:
+    """h:mm:ss, or m:ss within the first hour."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,1 @@
+"""The outside world of asr: engines, listening, and recordings on local disk."""

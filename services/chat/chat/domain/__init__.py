@@ -1,0 +1,1 @@
+"""The pure rules of answering: passages, prompts, markers, quotes, and when to refuse."""

@@ -1,0 +1,1 @@
+"""Rules of chunking, words and ranking: no I/O."""

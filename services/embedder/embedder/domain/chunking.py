@@ -1,0 +1,171 @@
+"""Cuts a transcript into chunks that respect segments and sentences, each with the place and time of every word."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from common.transcript import Segment, Speaker, Transcript
+
+from embedder.domain.alignment import TimedWord, timed_words
+
+# A sentence ends at its mark, with what closes after it, before white space.
+_SENTENCE = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+")
+
+CountTokens = Callable[[list[str]], list[int]]
+
+
+@dataclass(frozen=True)
+class ChunkSize:
+    """In tokens of the embedding model: chunks are filled to ``target``; none is longer than ``limit``."""
+
+    target: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """``text[start:end]`` of the chunk was said by ``speaker`` from ``from_seconds`` to ``to_seconds``."""
+
+    start: int
+    end: int
+    from_seconds: float
+    to_seconds: float
+    speaker: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A passage: offsets count code points of ``text``, times are seconds of the recording."""
+
+    index: int
+    text: str
+    start_seconds: float
+    end_seconds: float
+    speaker: str
+    speakers: frozenset[str]
+    words: tuple[TimedWord, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """The smallest piece that is not cut: a sentence of one segment, or a part of one that is too long."""
+
+    segment: int
+    text: str
+    speaker: str
+    words: tuple[TimedWord, ...]
+    tokens: int = 0
+
+
+def chunk_transcript(transcript: Transcript, count_tokens: CountTokens, size: ChunkSize) -> list[Chunk]:
+    """Chunks in the order of the recording. Text appears in exactly one chunk; nothing but white space is lost."""
+    units = [unit for number, segment in enumerate(transcript.segments) for unit in _sentences(number, segment)]
+    units = _counted(units, count_tokens)
+    units = _counted([part for unit in units for part in _halved(unit, size)], count_tokens)
+    names = {speaker.id: speaker for speaker in transcript.speakers}
+    return [_join(index, group, names) for index, group in enumerate(_packed(units, size))]
+
+
+def _sentences(number: int, segment: Segment) -> list[_Unit]:
+    words = timed_words(segment)
+    units: list[_Unit] = []
+    begin = 0
+    for cut in [*(match.end() for match in _SENTENCE.finditer(segment.text)), len(segment.text)]:
+        inside = [word for word in words if begin <= word.start < cut]
+        if inside:
+            units.append(_unit(number, segment.speaker, segment.text, inside))
+        begin = cut
+    return units
+
+
+def _unit(segment: int, speaker: str, text: str, words: Sequence[TimedWord]) -> _Unit:
+    """The words' stretch of ``text``, with offsets counted from its own beginning."""
+    first, last = words[0].start, words[-1].end
+    moved = tuple(TimedWord(w.start - first, w.end - first, w.from_seconds, w.to_seconds) for w in words)
+    return _Unit(segment, text[first:last], speaker, moved)
+
+
+def _counted(units: list[_Unit], count_tokens: CountTokens) -> list[_Unit]:
+    counts = count_tokens([unit.text for unit in units])
+    return [
+        _Unit(unit.segment, unit.text, unit.speaker, unit.words, tokens)
+        for unit, tokens in zip(units, counts, strict=True)
+    ]
+
+
+def _halved(unit: _Unit, size: ChunkSize) -> list[_Unit]:
+    """A unit over the target is cut at its longest pauses, away from its ends."""
+    words = unit.words
+    if unit.tokens <= size.target or len(words) < 2:
+        return [unit]
+    margin = len(words) // 4
+    inner = range(max(1, margin), max(2, len(words) - margin))
+    cut = max(inner, key=lambda i: (words[i].from_seconds - words[i - 1].to_seconds, -abs(i - len(words) / 2)))
+    halves = [_unit(unit.segment, unit.speaker, unit.text, part) for part in (words[:cut], words[cut:])]
+    share = [_Unit(h.segment, h.text, h.speaker, h.words, unit.tokens * len(h.words) // len(words)) for h in halves]
+    return [part for half in share for part in _halved(half, size)]
+
+
+def _packed(units: list[_Unit], size: ChunkSize) -> list[list[_Unit]]:
+    groups: list[list[_Unit]] = []
+    filled = 0
+    for unit in units:
+        if groups and filled + unit.tokens <= size.target:
+            groups[-1].append(unit)
+            filled += unit.tokens
+        else:
+            groups.append([unit])
+            filled = unit.tokens
+    return _without_scrap(groups, size)
+
+
+def _without_scrap(groups: list[list[_Unit]], size: ChunkSize) -> list[list[_Unit]]:
+    """A last chunk of a few words says little alone: it joins the one before where that has room."""
+    if len(groups) > 1:
+        last, before = (sum(unit.tokens for unit in group) for group in (groups[-1], groups[-2]))
+        if last * 4 < size.target and last + before <= size.limit:
+            return [*groups[:-2], groups[-2] + groups[-1]]
+    return groups
+
+
+def _join(index: int, units: list[_Unit], names: dict[str, Speaker]) -> Chunk:
+    text = " ".join(unit.text for unit in units)
+    words: list[TimedWord] = []
+    lines: list[Line] = []
+    talk: Counter[str] = Counter()
+    base, previous = 0, -1
+    for unit in units:
+        words += [TimedWord(w.start + base, w.end + base, w.from_seconds, w.to_seconds) for w in unit.words]
+        speaker = _display(unit.speaker, names)
+        talk[speaker] += len(unit.text)
+        end, from_seconds, to_seconds = base + len(unit.text), unit.words[0].from_seconds, unit.words[-1].to_seconds
+        if unit.segment == previous:
+            line = lines.pop()
+            lines.append(Line(line.start, end, line.from_seconds, to_seconds, speaker))
+        else:
+            lines.append(Line(base, end, from_seconds, to_seconds, speaker))
+        base, previous = end + 1, unit.segment
+    return Chunk(
+        index,
+        text,
+        min(word.from_seconds for word in words),
+        max(word.to_seconds for word in words),
+        talk.most_common(1)[0][0],
+        frozenset(alias for unit in units for alias in _aliases(unit.speaker, names)),
+        tuple(words),
+        tuple(lines),
+    )
+
+
+def _display(speaker_id: str, names: dict[str, Speaker]) -> str:
+    speaker = names.get(speaker_id)
+    return (speaker.name or speaker.label) if speaker else speaker_id
+
+
+def _aliases(speaker_id: str, names: dict[str, Speaker]) -> set[str]:
+    """Whatever a filter may call the speaker, without case."""
+    speaker = names.get(speaker_id)
+    known = [speaker_id, speaker.label, speaker.name] if speaker else [speaker_id]
+    return {name.casefold() for name in known if name}

@@ -1,0 +1,1 @@
+"""Pure rules of fetching: no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""The outside world of the fetcher: the web, ffmpeg, the local disk."""

@@ -1,0 +1,1 @@
+"""ffprobe and ffmpeg on files that strangers made."""

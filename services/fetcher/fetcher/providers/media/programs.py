@@ -1,0 +1,29 @@
+"""How ffprobe and ffmpeg are started: on one local file, with the containers and protocols of recordings alone."""
+
+from pathlib import Path
+
+# No playlists, manifests, concatenations, devices, images, subtitles or tracker music: they open other files,
+# or are no recordings.
+_CONTAINERS = ",".join(
+    (
+        "3dostr aac ac3 aiff amr amrnb amrwb ape asf asf_o au avi caf dts dtshd eac3 f32le flac flv gsm ivf loas "
+        "matroska,webm mov,mp4,m4a,3gp,3g2,mj2 mp3 mpc mpc8 mpeg mpegts mxf oma ogg rm sox tta voc w64 wav wtv wv"
+    ).split()
+)
+_QUIET = ("-hide_banner", "-v", "error")
+
+
+def reading(path: Path) -> list[str]:
+    """Arguments that open ``path`` and can open nothing else."""
+    return ["-protocol_whitelist", "file", "-format_whitelist", _CONTAINERS, "-i", f"file:{path}"]
+
+
+def ffprobe(path: Path) -> list[str]:
+    show = ["-show_format", "-show_streams", "-of", "json=compact=1"]
+    return ["ffprobe", *_QUIET, "-probesize", "20000000", "-analyzeduration", "20000000", *show, *reading(path)]
+
+
+def ffmpeg(path: Path, *, most_errors: float) -> list[str]:
+    """``most_errors``: the share of undecodable frames beyond which ffmpeg gives up with exit code 69."""
+    speak = ["-progress", "pipe:1", "-nostats", "-stats_period", "0.5", "-max_error_rate", str(most_errors)]
+    return ["ffmpeg", "-nostdin", "-y", *_QUIET, *speak, *reading(path)]

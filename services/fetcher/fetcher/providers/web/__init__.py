@@ -1,0 +1,1 @@
+"""Downloading from addresses that strangers give us."""

@@ -1,0 +1,81 @@
+"""Which URLs may be asked for at all; the fetcher checks again where names are resolved and redirects followed."""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+_MAX_LENGTH = 4000
+_MAX_TITLE = 500
+
+
+@dataclass(frozen=True)
+class BadPlace(Exception):
+    """The URL can never be fetched: ``category``, what is wrong, and what to do."""
+
+    category: str
+    message: str
+    advice: str
+
+
+def check_url(url: str, *, allow_private: bool) -> None:
+    """Raises BadPlace for what is no http(s) URL or names a private address outright."""
+    if len(url) > _MAX_LENGTH or any(character <= " " or character == "\x7f" for character in url):
+        raise BadPlace("unsupported_url", "This is not a valid URL.", "Encode spaces as %20 and leave out line breaks.")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise BadPlace("unsupported_url", "This is not a valid URL.", "Check the address for typing errors.") from None
+    if parts.scheme.lower() not in ("http", "https"):
+        name = f"the scheme {parts.scheme!r}" if parts.scheme else "an address without a scheme"
+        raise BadPlace("unsupported_url", f"Earshot cannot fetch {name}.", "Give a URL that begins with http:// or https://.")
+    if not host:
+        raise BadPlace("unsupported_url", "The URL names no host.", "Check the address for typing errors.")
+    if parts.username or parts.password:
+        raise BadPlace("unsupported_url", "The URL carries a user name or password.", "Upload the file instead.")
+    if not allow_private and _is_private(host):
+        raise BadPlace(
+            "forbidden_address",
+            f"{host} is a private address, which Earshot does not fetch from.",
+            "Upload the file instead, or ask the operator to allow private hosts.",
+        )
+
+
+def title_of_url(url: str) -> str:
+    """A title for a recording that was given none: the file's name, else the host."""
+    parts = urlsplit(url)
+    return title_of_file(PurePosixPath(unquote(parts.path)).name) or parts.hostname or url[:_MAX_TITLE]
+
+
+def title_of_file(filename: str) -> str:
+    """The name without its extension and without what cannot be printed; may be empty."""
+    name = PurePosixPath(filename.replace("\\", "/")).name
+    stem = PurePosixPath(name).stem if PurePosixPath(name).suffix else name
+    return "".join(character for character in stem if character.isprintable()).strip()[:_MAX_TITLE]
+
+
+def _is_private(host: str) -> bool:
+    if host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost"):
+        return True
+    address = _literal(host)
+    if address is None:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is not None and not inner.is_global:
+            return True
+    return not address.is_global or address.is_multicast
+
+
+def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that the text is, also in the short, octal and hexadecimal forms that the system understands."""
+    try:
+        return ipaddress.ip_address(host.split("%", 1)[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None

@@ -1,0 +1,12 @@
+"""The gateway's own facts come back to it: their effects are long committed, only the watchers need to hear."""
+
+from common.delivery import Delivery
+from common.events import Fact
+
+from gateway.handlers.news import spread
+
+
+async def repeat(fact: Fact, delivery: Delivery) -> None:
+    async with delivery.record(lock=False):
+        pass
+    await spread(delivery.live, fact)

@@ -1,0 +1,50 @@
+"""Prometheus metrics of the gateway; labels are bounded and never an id."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from gateway.domain.journey import Journey
+
+stage_seconds = Histogram(
+    "earshot_gateway_stage_duration_seconds",
+    "Time from a stage's beginning to its end",
+    ["stage"],
+    buckets=(0.5, 2, 5, 15, 60, 180, 600, 1800, 7200),
+)
+jobs_finished = Counter("earshot_gateway_jobs_finished_total", "Jobs that came to an end", ["status", "category"])
+jobs_active = Gauge("earshot_gateway_jobs_active", "Assets that are waiting or being processed")
+forwarded = Counter("earshot_gateway_forwarded_requests_total", "Requests forwarded to a service", ["upstream", "status"])
+sockets = Gauge("earshot_gateway_websockets", "Open WebSockets")
+refused = Counter("earshot_gateway_refused_requests_total", "Requests turned away at the door", ["reason"])
+
+# What stages report; anything else counts as "other", so that a label never grows without bound.
+_CATEGORIES = frozenset(
+    {
+        "unsupported_url",
+        "unreachable",
+        "not_found",
+        "forbidden_address",
+        "timeout",
+        "too_large",
+        "too_long",
+        "not_media",
+        "no_audio",
+        "damaged",
+        "empty",
+        "archive",
+        "unsupported",
+        "engine_unavailable",
+        "internal",
+        "unavailable",
+    }
+)
+
+
+def observe_change(before: Journey, after: Journey) -> None:
+    """Count the stages and the job that came to their end between the two."""
+    for old, new in zip(before.stages, after.stages, strict=True):
+        if new.status == "done" and old.status != "done" and new.started_at and new.finished_at:
+            stage_seconds.labels(new.name).observe((new.finished_at - new.started_at).total_seconds())
+    if after.status != before.status and after.status in ("ready", "failed", "cancelled"):
+        category = after.error.category if after.error else ""
+        known = category if not category or category in _CATEGORIES else "other"
+        jobs_finished.labels(after.status, known).inc()

@@ -1,0 +1,172 @@
+"""Collections and their members; what a user sees of them comes through the view ``access``."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from common.db import Connection
+
+_SEEN = """
+    c.id, c.name, c.description, c.keep_media, c.default_for IS NOT DISTINCT FROM a.user_id AS is_default, a.role,
+    c.created_at, c.updated_at
+    FROM collections AS c JOIN access AS a ON a.collection_id = c.id
+"""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection as one user sees it, with that user's role in it."""
+
+    id: UUID
+    name: str
+    description: str | None
+    keep_media: str
+    is_default: bool
+    role: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Member:
+    """Someone who may enter a collection."""
+
+    user_id: UUID
+    email: str
+    name: str
+    role: str
+    created_at: datetime
+
+
+async def add_collection(
+    conn: Connection, collection_id: UUID, name: str, description: str | None, keep_media: str
+) -> None:
+    await conn.execute(
+        "INSERT INTO collections (id, name, description, keep_media) VALUES ($1, $2, $3, $4)",
+        collection_id,
+        name,
+        description,
+        keep_media,
+    )
+
+
+async def add_default_collection(conn: Connection, collection_id: UUID, user_id: UUID, name: str) -> bool:
+    """False when the user has one already."""
+    return bool(
+        await conn.fetchval(
+            """
+            INSERT INTO collections (id, name, default_for) VALUES ($1, $2, $3)
+            ON CONFLICT (default_for) DO NOTHING RETURNING true
+            """,
+            collection_id,
+            name,
+            user_id,
+        )
+    )
+
+
+async def collection_for(conn: Connection, user_id: UUID, collection_id: UUID) -> Collection | None:
+    """None when there is none that the user may see."""
+    row = await conn.fetchrow(f"SELECT {_SEEN} WHERE a.user_id = $1 AND c.id = $2", user_id, collection_id)
+    return Collection(**row) if row else None
+
+
+async def default_collection(conn: Connection, user_id: UUID) -> Collection | None:
+    row = await conn.fetchrow(f"SELECT {_SEEN} WHERE a.user_id = $1 AND c.default_for = $1", user_id)
+    return Collection(**row) if row else None
+
+
+async def collections_before(conn: Connection, user_id: UUID, before: UUID | None, limit: int) -> list[Collection]:
+    """Newest first."""
+    rows = await conn.fetch(
+        f"SELECT {_SEEN} WHERE a.user_id = $1 AND ($2::uuid IS NULL OR c.id < $2) ORDER BY c.id DESC LIMIT $3",
+        user_id,
+        before,
+        limit,
+    )
+    return [Collection(**row) for row in rows]
+
+
+async def keep_media_of(conn: Connection, collection_id: UUID) -> str | None:
+    """The collection's choice, None when there is no such collection; for requests that no user makes."""
+    return await conn.fetchval(
+        "SELECT keep_media FROM collections WHERE id = $1 AND deleted_at IS NULL FOR SHARE", collection_id
+    )
+
+
+async def change_collection(
+    conn: Connection, collection_id: UUID, name: str | None, description: str | None, keep_media: str | None
+) -> None:
+    """None leaves as it is."""
+    await conn.execute(
+        """
+        UPDATE collections SET name = coalesce($2, name), description = coalesce($3, description),
+            keep_media = coalesce($4, keep_media), updated_at = now()
+        WHERE id = $1
+        """,
+        collection_id,
+        name,
+        description,
+        keep_media,
+    )
+
+
+async def mark_collection_deleted(conn: Connection, collection_id: UUID) -> None:
+    await conn.execute("UPDATE collections SET deleted_at = coalesce(deleted_at, now()) WHERE id = $1", collection_id)
+
+
+async def erase_empty_collections(conn: Connection) -> None:
+    """Deleted ones whose last asset is gone."""
+    await conn.execute(
+        """
+        DELETE FROM collections AS c
+        WHERE c.deleted_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM assets AS a WHERE a.collection_id = c.id)
+        """
+    )
+
+
+async def put_member(conn: Connection, collection_id: UUID, user_id: UUID, role: str) -> None:
+    await conn.execute(
+        """
+        INSERT INTO members (collection_id, user_id, role) VALUES ($1, $2, $3)
+        ON CONFLICT (collection_id, user_id) DO UPDATE SET role = excluded.role
+        """,
+        collection_id,
+        user_id,
+        role,
+    )
+
+
+async def remove_member(conn: Connection, collection_id: UUID, user_id: UUID) -> bool:
+    return bool(
+        await conn.fetchval(
+            "DELETE FROM members WHERE collection_id = $1 AND user_id = $2 RETURNING true", collection_id, user_id
+        )
+    )
+
+
+async def lock_members(conn: Connection, collection_id: UUID) -> None:
+    """Changes of membership go one after the other, so that the last owner cannot slip away twice."""
+    await conn.fetchval("SELECT id FROM collections WHERE id = $1 FOR UPDATE", collection_id)
+
+
+async def owners_of(conn: Connection, collection_id: UUID) -> list[UUID]:
+    rows = await conn.fetch(
+        "SELECT user_id FROM members WHERE collection_id = $1 AND role = 'owner'", collection_id
+    )
+    return [row["user_id"] for row in rows]
+
+
+async def members_after(conn: Connection, collection_id: UUID, after: UUID | None, limit: int) -> list[Member]:
+    """In the order in which the users were made."""
+    rows = await conn.fetch(
+        """
+        SELECT m.user_id, u.email, u.name, m.role, m.created_at
+        FROM members AS m JOIN users AS u ON u.id = m.user_id
+        WHERE m.collection_id = $1 AND ($2::uuid IS NULL OR m.user_id > $2) ORDER BY m.user_id LIMIT $3
+        """,
+        collection_id,
+        after,
+        limit,
+    )
+    return [Member(**row) for row in rows]

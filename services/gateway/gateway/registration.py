@@ -1,0 +1,77 @@
+"""Taking an asset in: its rows, its first job and the fact ``asset.registered``, in one transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from common.events import AssetRegistered, KeepMedia, Kind, Priority, RecordingOptions, Source
+from common.ids import short_id, uuid7
+from common.outbox import Transaction
+
+from gateway.domain import journey, places
+from gateway.queries import assets, jobs, timeline
+
+_UNTITLED = "Recording"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asked to be taken in, already checked."""
+
+    collection_id: UUID
+    source: Source
+    keep_media: KeepMedia
+    options: RecordingOptions
+    title: str | None = None
+    recorded_at: datetime | None = None
+    priority: Priority = "interactive"
+    kind: Kind = "recording"
+    created_by: UUID | None = None
+
+
+async def register(tx: Transaction, asset_id: UUID, wish: Wish) -> None:
+    """The first run of a new asset begins when the transaction commits."""
+    stages = journey.plan(transcribe=wish.options.transcribe)
+    title = wish.title or title_of(wish.source)
+    await assets.add_asset(tx.conn, _new_asset(asset_id, wish, title, stages.stage))
+    await jobs.add_job(tx.conn, uuid7(), asset_id, 1, stages)
+    await timeline.note(tx.conn, asset_id, 1, "asset.registered", "The recording was accepted.")
+    await tx.say(
+        AssetRegistered(
+            asset_id=asset_id,
+            run=1,
+            collection_id=wish.collection_id,
+            priority=wish.priority,
+            kind=wish.kind,
+            title=title,
+            source=wish.source,
+            options=wish.options,
+            keep_media=wish.keep_media,
+            recorded_at=wish.recorded_at,
+        )
+    )
+
+
+def title_of(source: Source) -> str:
+    """A title for what was given none."""
+    if source.url:
+        return places.title_of_url(source.url)
+    return places.title_of_file(source.filename or source.object_uri or "") or _UNTITLED
+
+
+def _new_asset(asset_id: UUID, wish: Wish, title: str, stage: str) -> assets.NewAsset:
+    return assets.NewAsset(
+        id=asset_id,
+        short_id=short_id(asset_id),
+        kind=wish.kind,
+        collection_id=wish.collection_id,
+        created_by=wish.created_by,
+        title=title,
+        title_given=wish.title is not None,
+        stage=stage,
+        source=wish.source.model_dump(mode="json", exclude_none=True),
+        options=wish.options.model_dump(mode="json", exclude_none=True),
+        keep_media=wish.keep_media,
+        priority=wish.priority,
+        recorded_at=wish.recorded_at,
+    )

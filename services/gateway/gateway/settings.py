@@ -1,0 +1,77 @@
+"""Settings of the gateway; variables begin with GATEWAY_, those shared by all services with EARSHOT_."""
+
+from pathlib import Path
+from typing import Annotated
+
+from common.settings import ServiceSettings, service_config, shared
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+_GIBIBYTE = 1024**3
+
+
+class GatewaySettings(ServiceSettings):
+    """Read from the environment once, in ``main``."""
+
+    model_config = service_config("GATEWAY")
+
+    port: int = Field(default=8000, ge=0, le=65535, description="TCP port to listen on")
+    public_url: str = Field(
+        default="", description="Address that browsers use, when it differs from the Host header; may be empty"
+    )
+    identity_private_key: SecretStr = Field(
+        default=SecretStr(""), description="Base64 of the 32-byte Ed25519 key that signs identities; required to serve"
+    )
+    key_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secret of the keyed hashes of API keys, at least 32 characters; changing it ends every key",
+    )
+
+    fetcher_url: str = Field(default="http://127.0.0.1:8101", description="Address of the fetcher's API")
+    asr_url: str = Field(default="http://127.0.0.1:8102", description="Address of the asr service's API")
+    embedder_url: str = Field(default="http://127.0.0.1:8103", description="Address of the embedder's API")
+    chat_url: str = Field(default="http://127.0.0.1:8104", description="Address of the chat service's API")
+    openapi_path: Path | None = Field(
+        default=None, description="The merged OpenAPI file; by default schemas/openapi.yaml of the checkout or wheel"
+    )
+
+    max_json_bytes: int = Field(default=1024 * 1024, ge=1024, description="Largest body that is not a file, bytes")
+    max_upload_bytes: int = Field(default=10 * _GIBIBYTE, ge=1, description="Largest file of one upload, bytes")
+    requests_per_second: float = Field(default=100.0, gt=0, description="Steady rate per user, requests per second")
+    request_burst: float = Field(default=500.0, ge=1, description="Requests a user may make at once")
+    bad_keys_per_minute: float = Field(default=60.0, gt=0, description="Wrong keys taken from one address per minute")
+
+    upstream_connect_seconds: float = Field(default=5.0, gt=0, description="Longest wait for a service's connection")
+    upstream_read_seconds: float = Field(default=300.0, gt=0, description="Longest silence of a service, seconds")
+
+    session_hours: float = Field(default=24.0, gt=0, description="How long a browser stays signed in, hours")
+    sign_in_link_minutes: float = Field(default=60.0, gt=0, description="How long a sign-in link is good, minutes")
+    ticket_seconds: float = Field(default=30.0, gt=0, description="How long a WebSocket ticket is good, seconds")
+    idempotency_hours: float = Field(default=24.0, gt=0, description="How long an Idempotency-Key is kept, hours")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Other web origins that may call the API, comma separated"
+    )
+    allow_private_hosts: bool = Field(
+        default=False,
+        validation_alias=shared("allow_private_hosts"),
+        description="Fetch from private addresses too: for tests and closed networks",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def service_urls(self) -> dict[str, str]:
+        """Service name to base URL, without a slash at the end."""
+        urls = {"fetcher": self.fetcher_url, "asr": self.asr_url, "embedder": self.embedder_url, "chat": self.chat_url}
+        return {name: url.rstrip("/") for name, url in urls.items()}
+
+    @property
+    def pepper(self) -> bytes:
+        """Raises ValueError when the secret is missing or too short."""
+        secret = self.key_secret.get_secret_value()
+        if len(secret) < 32:
+            raise ValueError("GATEWAY_KEY_SECRET must be at least 32 characters")
+        return secret.encode()

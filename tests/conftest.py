@@ -1,0 +1,142 @@
+"""Fixtures of all tests: a throwaway Postgres and RabbitMQ for the session, a fresh database for each test."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import aio_pika
+import asyncpg
+import pytest
+from common import bootstrap, topology
+from common.broker import declare_topology
+from common.db import Database
+from common.migrations import core_tables
+from stack.testing import ThrowawayPostgres, ThrowawayRabbit
+
+TEMPLATE = "earshot_template"
+
+
+@dataclass(frozen=True)
+class Databases:
+    """One database with all five schemas: ``admin`` may do anything, ``urls`` holds each service's own role."""
+
+    admin: str
+    urls: dict[str, str]
+
+    @asynccontextmanager
+    async def open(self, service: str) -> AsyncGenerator[Database]:
+        database = Database(self.urls[service], size=8)
+        await database.open()
+        try:
+            yield database
+        finally:
+            await database.close()
+
+
+def _in_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def _service_urls(admin: str) -> dict[str, str]:
+    parts = urlsplit(admin)
+    place = parts.netloc.rpartition("@")[2]
+    return {
+        service: urlunsplit(parts._replace(netloc=f"earshot_{service}:secret-{service}@{place}"))
+        for service in topology.SERVICES
+    }
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[ThrowawayPostgres]:
+    with ThrowawayPostgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: ThrowawayPostgres) -> str:
+    """The administrator's URL."""
+    return postgres.url
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> Generator[ThrowawayRabbit]:
+    with ThrowawayRabbit() as server:
+        yield server
+
+
+@pytest.fixture
+async def rabbitmq_url(rabbit: ThrowawayRabbit) -> str:
+    """A broker with the whole topology and every queue empty."""
+    connection = await aio_pika.connect(rabbit.url)
+    async with connection:
+        channel = await connection.channel()
+        await declare_topology(channel)
+        names = [*topology.work_queues(), topology.PROGRESS_QUEUE]
+        names += [topology.dead_queue(service) for service in topology.SERVICES]
+        names += [topology.delay_name(seconds) for seconds in topology.DELAYS]
+        for name in names:
+            await (await channel.get_queue(name, ensure=False)).purge()
+    return rabbit.url
+
+
+async def _run(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_url: str) -> str:
+    """A database that every service's migrations have run on, to copy."""
+
+    async def make() -> None:
+        await _run(postgres_url, f"CREATE DATABASE {TEMPLATE}")
+        admin = _in_database(postgres_url, TEMPLATE)
+        await bootstrap.migrate(admin, _service_urls(admin))
+
+    asyncio.run(make())
+    return TEMPLATE
+
+
+@pytest.fixture
+async def fresh_database(postgres_url: str, migrated_template: str) -> AsyncGenerator[Databases]:
+    """A migrated, empty database with all roles, dropped at the end."""
+    name = f"t_{uuid4().hex[:12]}"
+    await _run(postgres_url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    admin = _in_database(postgres_url, name)
+    databases = Databases(admin, _service_urls(admin))
+    connection = await asyncpg.connect(admin)
+    await bootstrap.bootstrap(connection, databases.urls)
+    await connection.close()
+    yield databases
+    await _run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def core_database(postgres_url: str) -> AsyncGenerator[Databases]:
+    """A database where one service (chat) has nothing but the tables that every service has."""
+    name = f"c_{uuid4().hex[:12]}"
+    await _run(postgres_url, f"CREATE DATABASE {name}")
+    admin = _in_database(postgres_url, name)
+    databases = Databases(admin, {"chat": _service_urls(admin)["chat"]})
+    connection = await asyncpg.connect(admin)
+    await bootstrap.bootstrap(connection, databases.urls)
+    await connection.close()
+    await _run(databases.urls["chat"], core_tables())
+    yield databases
+    await _run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    """A marked directory store."""
+    url = f"file://{tmp_path / 'objects'}"
+    asyncio.run(bootstrap.prepare_store(url))
+    return url
