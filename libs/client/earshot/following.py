@@ -10,8 +10,16 @@ from earshot.models import FINISHED, Status
 PATIENCE_SECONDS = 60.0
 
 
-def follow(client: Client, asset_ids: Sequence[str], every_seconds: float = 0.5) -> Iterator[tuple[str, Status]]:
-    """(asset id, status) of each unfinished asset again and again; the last of each is its end."""
+def follow(
+    client: Client,
+    asset_ids: Sequence[str],
+    every_seconds: float = 0.5,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Iterator[tuple[str, Status]]:
+    """(asset id, status) of each unfinished asset again and again; the last of each is its end.
+
+    Raises EarshotError when the server stays away for longer than `patience_seconds`.
+    """
     unfinished = list(asset_ids)
     away_since: float | None = None
     while unfinished:
@@ -20,7 +28,7 @@ def follow(client: Client, asset_ids: Sequence[str], every_seconds: float = 0.5)
                 status = client.assets.status(asset_id)
             except EarshotError as error:
                 away_since = away_since or time.monotonic()
-                if not error.transient or time.monotonic() - away_since > PATIENCE_SECONDS:
+                if not error.transient or time.monotonic() - away_since > patience_seconds:
                     raise
                 continue
             away_since = None

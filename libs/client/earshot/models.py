@@ -81,6 +81,7 @@ class Stage(Model):
     name: str
     status: str
     progress: float | None = None
+    message: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error: Problem | None = None
@@ -102,7 +103,13 @@ class Status(Model):
 
 
 class TimelineEvent(Model):
-    """One thing that happened to an asset."""
+    """One thing that happened to an asset, in words for a person."""
+
+    event: str
+    message: str
+    stage: str | None = None
+    run: int | None = None
+    at: datetime
 
 
 class Word(Model):

@@ -28,7 +28,7 @@ def matching(client: Client, text: str) -> list[Asset]:
     """An asset with that short id alone, else all with that title; capitals do not matter."""
     wanted = text.casefold()
     titled: list[Asset] = []
-    for asset in client.assets.all():
+    for asset in client.assets.all(q=text):
         if asset.short_id.casefold() == wanted:
             return [asset]
         if asset.title.casefold() == wanted:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from common.away import DATABASE_TROUBLE
-from common.errors import unavailable
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -67,10 +66,3 @@ class Database:
                 return await connection.fetchval("SELECT 1", timeout=3) == 1
         except (*DATABASE_TROUBLE, OSError):
             return False
-
-
-def database_error(error: BaseException) -> Exception | None:
-    """The answer over HTTP for an error of the database that is not the caller's fault."""
-    if isinstance(error, DATABASE_TROUBLE):
-        return unavailable("The database does not answer at the moment.")
-    return None

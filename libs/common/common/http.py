@@ -15,8 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common import metrics, tracing
 from common.away import DATABASE_TROUBLE
-from common.db import database_error
-from common.errors import ApiError, TryAgain
+from common.errors import ApiError, TryAgain, unavailable
 from common.ids import uuid7
 from common.logs import get_logger
 
@@ -106,26 +105,13 @@ def add_error_handlers(app: FastAPI) -> None:
         return error_response(request_id_of(request), 422, "validation_error", first, errors=errors)
 
     async def on_away(request: Request, error: Exception) -> Response:
-        answer = database_error(error)
-        if isinstance(answer, ApiError):
-            log.warning("database_away", error=repr(error)[:200])
-            return api_error(request, answer)
-        return await on_bug(request, error)
+        log.warning("database_away", error=repr(error)[:200])
+        return api_error(request, unavailable("The database does not answer at the moment."))
 
     async def on_try_again(request: Request, error: Exception) -> Response:
         again = cast("TryAgain", error)
         return error_response(
             request_id_of(request), 503, "unavailable", again.message, advice=again.advice, headers={"Retry-After": "5"}
-        )
-
-    async def on_bug(request: Request, error: Exception) -> Response:
-        log.error("request_failed", path=request.url.path, exc_info=error)
-        return error_response(
-            request_id_of(request),
-            500,
-            "internal_error",
-            "Something went wrong on our side.",
-            advice="Try again; if it stays, give an administrator the request id.",
         )
 
     app.add_exception_handler(ApiError, on_api_error)
@@ -134,7 +120,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(TryAgain, on_try_again)
     for away in DATABASE_TROUBLE:
         app.add_exception_handler(away, on_away)
-    app.add_exception_handler(Exception, on_bug)
 
 
 class RequestContext:
@@ -154,11 +139,12 @@ class RequestContext:
         structlog.contextvars.clear_contextvars()
         tracing.begin(headers.get("traceparent"))
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        started, status = monotonic(), 500
+        started, status, begun = monotonic(), 500, False
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
+                begun = True
                 status = message["status"]
                 named = [header for header in message.get("headers", []) if header[0].lower() != b"x-request-id"]
                 message = {**message, "headers": [*named, (b"x-request-id", request_id.encode("latin-1"))]}
@@ -166,6 +152,10 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("request_failed", path=scope["path"])
+            if not begun:
+                await _bug_response(request_id)(scope, receive, send_with_id)
         finally:
             self._measure(scope, status, monotonic() - started)
 
@@ -180,6 +170,16 @@ class RequestContext:
                 status=status,
                 milliseconds=round(seconds * 1000, 1),
             )
+
+
+def _bug_response(request_id: str) -> Response:
+    return error_response(
+        request_id,
+        500,
+        "internal_error",
+        "Something went wrong on our side.",
+        advice="Try again; if it stays, give an administrator the request id.",
+    )
 
 
 class BodyLimit:
@@ -205,7 +205,8 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._max_bytes:
-                raise ApiError(413, "too_large", f"The body is larger than {self._max_bytes} bytes.")
+                # FastAPI lets only this kind through while it reads a body.
+                raise HTTPException(413, f"The body is larger than {self._max_bytes} bytes.")
             return message
 
         await self._app(scope, counted, send)

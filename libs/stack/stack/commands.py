@@ -24,9 +24,9 @@ from stack.doctor import examine
 from stack.layout import DataFolder
 from stack.logs import read_logs
 from stack.results import Check, LogLine, Migrated, Running, SchemasWritten, StackStatus, Stopped
+from stack.wish import Say, Wish
 
 # The heavier modules are imported where they are used: `doctor` must work where a dependency of theirs is broken.
-Say = Callable[[str], object]
 
 
 def up(
@@ -38,19 +38,20 @@ def up(
     on_ready: Callable[[Running], object] | None = None,
 ) -> Running:
     """An explicit `port` that is taken is an error; without one the next free port from 8000 on is used and said."""
-    from stack import up as starting
-    from stack.plan import Wish
+    from stack.background import already_running, up_detached
 
     folder = DataFolder.at(data)
     ready = on_ready or _nothing_more
-    running = starting.already_running(folder)
+    running = already_running(folder)
     if running is not None:
         ready(running)
         return running
     wish = Wish(folder, port, dict(os.environ))
     if not detach:
-        return starting.up_here(wish, say=say, on_ready=ready)
-    running = starting.up_detached(wish, say=say)
+        from stack.foreground import up_here
+
+        return up_here(wish, say=say, on_ready=ready)
+    running = up_detached(wish, say=say)
     ready(running)
     return running
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from stack.errors import StackError
 from stack.layout import DataFolder
-from stack.plan import Wish
 from stack.results import Running
 from stack.supervisor import supervise
+from stack.wish import Wish
 
 
 def main() -> int:

@@ -7,9 +7,9 @@ import psutil
 from stack import leash, state
 from stack.layout import SERVICES, DataFolder
 from stack.leftovers import stop_leftovers
-from stack.plan import Say
 from stack.results import Stopped
 from stack.state import State
+from stack.wish import Say
 
 # Services may drain for 15 s, then the servers have as long again.
 PATIENCE_SECONDS = 45.0

@@ -35,7 +35,7 @@ class Keys:
 def load_or_make(path: Path) -> Keys:
     """StackError when the file is there but cannot be understood: making new keys would lock the data out."""
     if not path.exists():
-        keys = _make()
+        keys = make()
         write_private(path, json.dumps(asdict(keys), indent=2) + "\n")
         return keys
     try:
@@ -46,7 +46,7 @@ def load_or_make(path: Path) -> Keys:
         ) from error
 
 
-def _make() -> Keys:
+def make() -> Keys:
     pairs = {service: new_key_pair() for service in SIGNERS}
     return Keys(
         postgres=secrets.token_hex(24),

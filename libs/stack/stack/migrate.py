@@ -11,10 +11,10 @@ from common import bootstrap
 from stack import keys, state
 from stack.config import Given, database_urls
 from stack.layout import SERVICES, DataFolder
-from stack.plan import Say
 from stack.results import Migrated
 from stack.servers import ServersOfStack, choose_ports
 from stack.state import State
+from stack.wish import Say
 
 
 def migrate(folder: DataFolder, database_url: str | None, say: Say) -> Migrated:

@@ -1,6 +1,5 @@
 """Decides everything about one start before anything is started: ports, passwords, addresses, environments."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stack import keys, servers, services
@@ -8,17 +7,7 @@ from stack.config import DEFAULT_PORTS, Given, environments
 from stack.layout import DataFolder
 from stack.servers import ServersOfStack
 from stack.state import State
-
-Say = Callable[[str], object]
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What was asked of `up`: `port` is None when the usual one or the next free will do."""
-
-    folder: DataFolder
-    port: int | None
-    environ: Mapping[str, str]
+from stack.wish import Say, Wish
 
 
 @dataclass(frozen=True)

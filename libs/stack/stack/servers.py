@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from stack import ports
@@ -13,10 +12,10 @@ from stack.layout import DataFolder
 from stack.logfiles import rotate_if_large
 from stack.postgres import Postgres
 from stack.rabbitmq import RabbitMQ, RabbitPorts
+from stack.wish import Say
 
 START_SECONDS = 120.0
 LOOK_EVERY_SECONDS = 1.0
-Say = Callable[[str], object]
 Server = Postgres | RabbitMQ
 PORT_NAMES = ("postgres", "rabbitmq", "rabbitmq_dist", "rabbitmq_epmd")
 

@@ -14,10 +14,11 @@ from stack.doctor import refuse_to_start
 from stack.errors import StackError
 from stack.leftovers import stop_leftovers
 from stack.logfiles import Show
-from stack.plan import Plan, Say, Wish, make_plan
+from stack.plan import Plan, make_plan
 from stack.processes import Keepers
 from stack.results import Running
 from stack.state import Phase, State, hold
+from stack.wish import Say, Wish
 
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TITLES = {"postgres": "Postgres", "rabbitmq": "RabbitMQ"}

@@ -19,15 +19,15 @@ from typing import Generic, Self, TypeVar
 import psutil
 
 from stack import leash, ports
+from stack.background import up_detached
 from stack.down import down
 from stack.layout import DataFolder
 from stack.leash import Mark
-from stack.plan import Wish
 from stack.postgres import Postgres, postmaster
 from stack.rabbitmq import RabbitMQ, RabbitPorts
 from stack.results import Running
 from stack.state import State
-from stack.up import up_detached
+from stack.wish import Wish
 
 PASSWORD = "throwaway"  # noqa: S105 - loopback only, for the length of a test
 

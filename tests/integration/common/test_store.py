@@ -8,6 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 from common import bootstrap
+from common.ids import uuid7
 from common.store import ObjectMissing, ObjectStore, ObjectTooLarge, open_store
 from moto.server import ThreadedMotoServer
 
@@ -26,8 +27,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pyt
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-    client.create_bucket(Bucket="earshot")
-    url = f"s3://earshot/a-prefix?endpoint_url={endpoint}"
+    # The server keeps its state for the whole process: a bucket for each test.
+    bucket = f"earshot-{uuid7().hex}"
+    client.create_bucket(Bucket=bucket)
+    url = f"s3://{bucket}/a-prefix?endpoint_url={endpoint}"
     await bootstrap.prepare_store(url)
     try:
         yield open_store(url)

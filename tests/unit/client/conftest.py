@@ -61,8 +61,8 @@ class Loopback:
         return handler(request, body)
 
 
-@pytest.fixture
-def server() -> Iterator[Loopback]:
+@pytest.fixture(scope="session")
+def listening() -> Iterator[Loopback]:
     loopback = Loopback()
     methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]
     application = Starlette(routes=[Route("/{path:path}", loopback.serve, methods=methods)])
@@ -75,6 +75,14 @@ def server() -> Iterator[Loopback]:
     running.should_exit = True
     thread.join(timeout=10)
     listener.close()
+
+
+@pytest.fixture
+def server(listening: Loopback) -> Loopback:
+    """Knows nothing at first."""
+    listening.answers.clear()
+    listening.asked.clear()
+    return listening
 
 
 @pytest.fixture

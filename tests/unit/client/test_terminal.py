@@ -50,6 +50,19 @@ def test_no_color(library, server, tmp_path):
     assert "\x1b[32m" not in received
 
 
+def test_bars_and_first_lines_on_a_terminal(server, sample, tmp_path):
+    asset = sample.asset()
+    stages = [{"name": "transcribe", "status": "done", "progress": 1.0, "finished_at": "2026-01-02T03:04:05Z"}]
+    server.on("POST", "/api/recordings/upload", {"asset": asset, "job": sample.job()}, 202)
+    server.on("GET", f"/api/assets/{asset['id']}/status", {"status": "ready", "progress": 1.0, "stages": stages})
+    server.on("GET", f"/api/assets/{asset['id']}", asset)
+    server.on("GET", f"/api/recordings/{asset['id']}/transcript", sample.transcript())
+    (tmp_path / "talk.wav").write_bytes(b"RIFF" * 1000)
+    received = on_terminal(server, tmp_path, "add", "talk.wav")
+    for shown in ("Upload talk.wav", "Transcribe", "━", "100%", "we move in may", "This is a draft."):
+        assert shown in received
+
+
 def test_plain_elsewhere(library, server, tmp_path):
     done = subprocess.run(
         arguments(server, "list"), capture_output=True, text=True, cwd=tmp_path, env=environment(tmp_path), check=True

@@ -67,15 +67,15 @@ def show(
     asset = resolve_asset(session.client, asset_id)
     status = session.client.assets.status(asset.id)
     transcript = transcript_of(session, asset) if asset.kind == "recording" else None
-    events = [event.to_json() for event in session.client.assets.timeline(asset.id)] if timeline else None
+    events = list(session.client.assets.timeline(asset.id)) if timeline else None
     if session.as_json:
         document = {"asset": asset.to_json(), "status": status.to_json(), "transcript": summary_of(transcript)}
-        session.out.json(document if events is None else {**document, "timeline": events})
+        session.out.json(document if events is None else {**document, "timeline": [one.to_json() for one in events]})
         return
     show_asset(session, asset, transcript)
     session.out.table(("STAGE", "STATUS", "TOOK"), [stage_row(stage) for stage in status.stages])
     for event in events or ():
-        session.out.line("  ".join(str(value) for value in event.values() if isinstance(value, str | int | float)))
+        session.out.line(f"{event.at.astimezone():%H:%M:%S}  {event.stage or '':<11} {event.message}")
 
 
 def show_asset(session: Session, asset: Asset, transcript: Transcript | None) -> None:

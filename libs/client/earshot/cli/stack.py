@@ -49,18 +49,21 @@ def up(
         earshot up --data ~/earshot-data --port 9000 --detach
     """
     data = session.surroundings.data_to_start(session.data)
-    announced: list[Any] = []
+    failures: list[EarshotError] = []
 
     def ready(running: Any) -> None:
-        announced.append(running)
         session.surroundings.remember(running.data)
-        if demo:
-            load_demo(session.out, running, demo_folder(os.environ))
+        try:
+            if demo:
+                load_demo(session.out, running, demo_folder(os.environ))
+        except EarshotError as error:
+            failures.append(error)
+            session.out.error(error)
         announce(session, running, demo)
 
-    running = stack_commands().up(data, port=port, detach=detach, say=session.out.note, on_ready=ready)
-    if not announced:
-        ready(running)
+    stack_commands().up(data, port=port, detach=detach, say=session.out.note, on_ready=ready)
+    if failures:
+        raise typer.Exit(1)
 
 
 def announce(session: Session, running: Any, demo: bool) -> None:

@@ -7,7 +7,7 @@ from rich.text import Text
 from earshot.cli.progress import View
 from earshot.client import Client
 from earshot.errors import EarshotError
-from earshot.following import follow
+from earshot.following import PATIENCE_SECONDS, follow
 from earshot.models import Asset, Segment, Stage, Status, Transcript
 from earshot.timecode import clock, elapsed
 
@@ -15,12 +15,18 @@ FIRST_LINES = 6
 STAGE_WORDS = {"fetch": "Fetch", "transcribe": "Transcribe", "index": "Index"}
 
 
-def watch(client: Client, assets: Sequence[Asset], view: View, first_lines: int = FIRST_LINES) -> dict[str, Status]:
+def watch(
+    client: Client,
+    assets: Sequence[Asset],
+    view: View,
+    first_lines: int = FIRST_LINES,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> dict[str, Status]:
     """Blocks until every asset is finished; one asset gets a bar per stage, several get a bar each."""
     ends: dict[str, Status] = {}
     by_id = {asset.id: asset for asset in assets}
     lines = FirstLines(client, view, first_lines) if len(assets) == 1 else None
-    for asset_id, status in follow(client, list(by_id)):
+    for asset_id, status in follow(client, list(by_id), patience_seconds=patience_seconds):
         ends[asset_id] = status
         if lines is None:
             view.show(by_id[asset_id].title, status.progress, status.stage or status.status)
@@ -40,9 +46,10 @@ def words_for(stage: Stage, status: Status) -> str:
         return "failed"
     if stage.seconds is not None:
         return elapsed(stage.seconds)
-    if stage.name == status.stage and status.eta_seconds:
-        return f"about {elapsed(status.eta_seconds)} left"
-    return ""
+    if stage.name != status.stage or status.status != "processing":
+        return ""
+    left = f"about {elapsed(status.eta_seconds)} left" if status.eta_seconds else ""
+    return "  ".join(words for words in (stage.message, left) if words)
 
 
 class FirstLines:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from earshot.cli.output import Output
-from earshot.cli.progress import View, view_for
+from earshot.cli.progress import Lines, View, view_for
 from earshot.cli.watching import watch
 from earshot.client import Client
 from earshot.config import read_key
@@ -15,11 +15,11 @@ from earshot.timecode import size
 
 
 def load_demo(out: Output, running: Any, folder: Path) -> None:
-    """Does nothing when a recording of the demo's title is already there."""
+    """Does nothing when a recording of the demo's title is already there. Beside the services' log lines, no bars."""
     with Client(running.url, read_key(running.data)) as client:
-        if any(asset.title == TITLE for asset in client.assets.all()):
+        if any(asset.title == TITLE for asset in client.assets.all(q=TITLE)):
             return
-        with view_for(out) as view:
+        with view_for(out) if running.detached else Lines(out.note) as view:
             ingest(client, folder / RECORDING, TITLE, view)
 
 
@@ -30,7 +30,8 @@ def ingest(client: Client, recording: Path, title: str, view: View) -> tuple[Ass
         view.show("Upload", sent / max(total, 1), size(total))
 
     accepted = client.recordings.upload(recording, uploaded, title=title)
-    status = watch(client, [accepted.asset], view)[accepted.asset.id]
+    # The server was ready a moment ago: when it is away now, it is being stopped.
+    status = watch(client, [accepted.asset], view, patience_seconds=5)[accepted.asset.id]
     asset = client.assets.get(accepted.asset.id)
     if asset.status != "ready":
         problem = asset.error

@@ -1,5 +1,6 @@
 """Runs the demo on a stack of its own and leaves nothing running."""
 
+import os
 import signal
 import tempfile
 import time
@@ -26,6 +27,8 @@ from earshot.demo.report import (
     print_transcript,
 )
 from earshot.models import Asset, Status
+
+SERVERS = ("DATABASE_URL", "RABBITMQ_URL", "OBJECT_STORE_URL")
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,23 @@ def recognition_seconds(status: Status) -> float:
 @contextmanager
 def stack_for_a_while(out: Output, stack: Any, private_port: int) -> Generator[Any]:
     """A stack in a temporary folder; a signal that ends this process ends it too."""
-    with tempfile.TemporaryDirectory(prefix="earshot-demo-") as folder, ended_by_signals():
+    with tempfile.TemporaryDirectory(prefix="earshot-demo-") as folder, ended_by_signals(), without_servers():
         data = Path(folder)
         try:
             yield stack.up(data, port=private_port, detach=True, say=out.note)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave half of it running
             stack.down(data, say=out.note)
+
+
+@contextmanager
+def without_servers() -> Generator[None]:
+    """A database or broker that the user brings along is not for throwaway data."""
+    kept = {name: os.environ.pop(name) for name in SERVERS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 @contextmanager

@@ -91,6 +91,14 @@ def too_slow(seconds: float) -> CannotProcess:
     )
 
 
+def cannot_resume(seconds: float) -> CannotProcess:
+    return CannotProcess(
+        f"The download was not finished after {_hours(seconds)}, and this server cannot continue one later.",
+        category="timeout",
+        advice="Download the file yourself and upload it.",
+    )
+
+
 def refused_by_server(status: int) -> CannotProcess | TryAgain:
     """What an answer other than success means for the user."""
     if status in (404, 410):

@@ -1,7 +1,6 @@
 """Anyone with broker access starts the road with ``ingestion.requested``: one asset per request and collection."""
 
 from datetime import UTC, datetime
-from typing import cast
 
 from common.delivery import Delivery
 from common.errors import CannotProcess
@@ -24,7 +23,7 @@ async def take_request(request: IngestionRequested, delivery: Delivery) -> None:
             )
         asset_id = uuid7()
         if await once.claim_request(rec.conn, request.collection_id, request.request_id, asset_id):
-            await register(rec, asset_id, _wish(request, cast("KeepMedia", keep_media)))
+            await register(rec, asset_id, _wish(request, keep_media))
 
 
 def _wish(request: IngestionRequested, keep_media: KeepMedia) -> Wish:

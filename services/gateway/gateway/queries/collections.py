@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from common.db import Connection
+from common.events import KeepMedia
 
 _SEEN = """
     c.id, c.name, c.description, c.keep_media, c.default_for IS NOT DISTINCT FROM a.user_id AS is_default, a.role,
@@ -87,7 +88,7 @@ async def collections_before(conn: Connection, user_id: UUID, before: UUID | Non
     return [Collection(**row) for row in rows]
 
 
-async def keep_media_of(conn: Connection, collection_id: UUID) -> str | None:
+async def keep_media_of(conn: Connection, collection_id: UUID) -> KeepMedia | None:
     """The collection's choice, None when there is no such collection; for requests that no user makes."""
     return await conn.fetchval(
         "SELECT keep_media FROM collections WHERE id = $1 AND deleted_at IS NULL FOR SHARE", collection_id
@@ -125,16 +126,19 @@ async def erase_empty_collections(conn: Connection) -> None:
     )
 
 
-async def put_member(conn: Connection, collection_id: UUID, user_id: UUID, role: str) -> None:
-    await conn.execute(
+async def put_member(conn: Connection, collection_id: UUID, user_id: UUID, role: str) -> datetime:
+    """Since when the user has been a member."""
+    since = await conn.fetchval(
         """
         INSERT INTO members (collection_id, user_id, role) VALUES ($1, $2, $3)
-        ON CONFLICT (collection_id, user_id) DO UPDATE SET role = excluded.role
+        ON CONFLICT (collection_id, user_id) DO UPDATE SET role = excluded.role RETURNING created_at
         """,
         collection_id,
         user_id,
         role,
     )
+    assert isinstance(since, datetime)
+    return since
 
 
 async def remove_member(conn: Connection, collection_id: UUID, user_id: UUID) -> bool:

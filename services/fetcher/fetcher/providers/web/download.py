@@ -10,6 +10,7 @@ import httpcore
 import httpx
 from common.errors import CannotProcess, TryAgain
 
+from fetcher import metrics
 from fetcher.domain import problems
 from fetcher.domain.ranges import parse_content_range
 from fetcher.domain.refusals import refusal
@@ -18,8 +19,18 @@ from fetcher.providers.web.client import Answer, Client
 from fetcher.providers.web.links import parse_link
 from fetcher.providers.web.partial import Origin, Partial
 
-# Called after every chunk with bytes received and bytes in all, when known; what it raises ends the download.
-Watch = Callable[[int, int | None], Awaitable[None]]
+
+@dataclass(frozen=True)
+class Received:
+    """``total_bytes`` when the server tells; ``resumable``: what is here need not be sent again later."""
+
+    size_bytes: int
+    total_bytes: int | None
+    resumable: bool
+
+
+# Called after every chunk; what it raises ends the download.
+Watch = Callable[[Received], Awaitable[None]]
 
 # An attempt that brings this much is progress: the count of failed attempts begins anew.
 _PROGRESS_BYTES = 256 * 1024
@@ -109,9 +120,11 @@ class Downloader:
     async def _receive(self, answer: Answer, origin: Origin, partial: Partial, watch: Watch) -> None:
         content_type = answer.headers.get("content-type")
         judged, size = partial.size >= HEAD_BYTES, partial.size
+        resumable = answer.status == 206 or answer.headers.get("accept-ranges", "").lower() == "bytes"
         pace = _Pace(self._client.stall_seconds)
         async for chunk in answer.response.aiter_stream():
             partial.append(chunk)
+            metrics.downloaded.inc(len(chunk))
             size += len(chunk)
             if not judged and size >= HEAD_BYTES:
                 _judge(partial, content_type)
@@ -119,7 +132,7 @@ class Downloader:
             self._check_limits(size, origin)
             if pace.too_slow(len(chunk)):
                 raise self._stalled(partial)
-            await watch(size, origin.total_bytes)
+            await watch(Received(size, origin.total_bytes, resumable))
         if not judged and size:
             _judge(partial, content_type)
         if origin.total_bytes is not None and size < origin.total_bytes:

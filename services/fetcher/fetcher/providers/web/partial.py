@@ -1,8 +1,11 @@
 """A download in work: the bytes that are here, and what the server said about the whole."""
 
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+_COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -13,6 +16,10 @@ class Origin:
     started_at: float
     validator: str | None = None
     total_bytes: int | None = None
+
+    def same_file(self, other: "Origin") -> bool:
+        mine, theirs = (self.link, self.validator, self.total_bytes), (other.link, other.validator, other.total_bytes)
+        return mine == theirs
 
 
 class Partial:
@@ -58,3 +65,14 @@ class Partial:
             return b""
         with self.path.open("rb") as file:
             return file.read(size_bytes)
+
+    def append_file(self, piece: Path) -> None:
+        with self.path.open("ab") as file, piece.open("rb") as more:
+            shutil.copyfileobj(more, file, _COPY_BYTES)
+        piece.unlink()
+
+    def copy_from(self, offset: int, target: Path) -> None:
+        """Write everything from ``offset`` on into ``target``."""
+        with self.path.open("rb") as file, target.open("wb") as piece:
+            file.seek(offset)
+            shutil.copyfileobj(file, piece, _COPY_BYTES)

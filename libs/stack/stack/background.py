@@ -1,41 +1,23 @@
-"""Starts a stack: in this process until it is asked to stop, or in one of its own that stays."""
+"""Starts a stack in a process of its own, which stays when this one ends."""
 
-import asyncio
 import dataclasses
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from stack import state
 from stack.errors import DidNotStart, StackError
-from stack.layout import SERVICES, DataFolder
+from stack.layout import DataFolder
 from stack.leash import tied
-from stack.logfiles import Terminal, rotate_if_large
-from stack.plan import Say, Wish
+from stack.logfiles import rotate_if_large
 from stack.results import Running
 from stack.state import State
-from stack.supervisor import supervise
+from stack.wish import Say, Wish
 
 START_SECONDS = 300.0
 LOOK_EVERY_SECONDS = 0.1
-
-
-def up_here(wish: Wish, *, say: Say, on_ready: Callable[[Running], object]) -> Running:
-    """Returns after the stack has been asked to stop, and has."""
-    ready: list[Running] = []
-
-    def remember(running: Running) -> None:
-        ready.append(running)
-        on_ready(running)
-
-    terminal = Terminal(SERVICES)
-    asyncio.run(supervise(wish, say=say, show=terminal.show, on_ready=remember))
-    if not ready:
-        raise StackError("Stopped before it was ready.")
-    return ready[0]
 
 
 def up_detached(wish: Wish, *, say: Say, bound: bool = False) -> Running:

@@ -1,0 +1,1 @@
+"""Facts in: check, do, record."""

@@ -1,0 +1,76 @@
+"""Bringing the file of an asset into its workspace: from the web, from an upload, from below incoming/."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from common.db import Database
+from common.events import Source
+from common.store import ObjectMissing, ObjectStore
+
+from fetcher import queries
+from fetcher.domain import problems
+from fetcher.providers.scratch import Workspace
+from fetcher.providers.web.download import Downloader, Watch
+from fetcher.providers.web.partial import Partial
+
+_INCOMING = "incoming/"
+
+
+def upload_key(upload_id: UUID) -> str:
+    """Where an upload waits in the object store."""
+    return f"uploads/{upload_id}"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Each way of bringing ends with a whole local file of at most ``max_bytes``."""
+
+    db: Database
+    store: ObjectStore
+    downloader: Downloader
+    max_bytes: int
+
+    async def bring(self, source: Source, workspace: Workspace, watch: Watch) -> Path:
+        """Raises CannotProcess, TryAgain and what ``watch`` raises."""
+        if source.url is not None:
+            partial = Partial(workspace.folder)
+            await self.downloader.download(source.url, partial, watch)
+            return partial.path
+        path = workspace.folder / "source"
+        if source.upload_id is not None:
+            await self._copy_upload(source.upload_id, path)
+        else:
+            await self._copy_object(source.object_uri or "", path)
+        return path
+
+    async def _copy_upload(self, upload_id: UUID, path: Path) -> None:
+        async with self.db.acquire() as conn:
+            upload = await queries.upload_of(conn, upload_id)
+        if upload is None or upload.size_bytes is None:
+            raise problems.upload_gone()
+        try:
+            await self.store.fetch_file(upload_key(upload_id), path)
+        except ObjectMissing as error:
+            raise problems.upload_gone() from error
+
+    async def _copy_object(self, object_uri: str, path: Path) -> None:
+        if not object_uri.startswith(_INCOMING) or ".." in object_uri.split("/"):
+            raise problems.forbidden_object(object_uri)
+        try:
+            size_bytes = await self.store.size(object_uri)
+            if size_bytes > self.max_bytes:
+                raise problems.too_large(self.max_bytes, size_bytes)
+            await self.store.fetch_file(object_uri, path)
+        except ObjectMissing as error:
+            raise problems.object_gone(object_uri) from error
+        except ValueError as error:
+            # The store's keys know letters, digits and ._- only, so nothing can lie there.
+            raise problems.object_gone(object_uri) from error
+
+    async def drop_upload(self, source: Source) -> None:
+        """The upload has served; bytes first, so that its row leads the sweeper to them until they are gone."""
+        if source.upload_id is not None:
+            await self.store.delete(upload_key(source.upload_id))
+            async with self.db.acquire() as conn:
+                await queries.delete_upload(conn, source.upload_id)

@@ -1,0 +1,136 @@
+"""Collections: made, read, changed and deleted."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from common.errors import conflict, invalid
+from common.events import AssetDeleted, CollectionDeleted, KeepMedia
+from common.ids import uuid7
+from common.outbox import Transaction
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field, StringConstraints
+
+from gateway.api import models
+from gateway.api.assets import show_page
+from gateway.api.fields import Asked, Name
+from gateway.api.once import OnceKey, claim, fingerprint
+from gateway.api.paging import Page, PageAsked
+from gateway.auth.access import OwnedCollection, ViewedCollection, no_collection
+from gateway.auth.principal import CurrentUser
+from gateway.domain.scopes import Role
+from gateway.door import Door, TheDoor
+from gateway.queries import collections, deletion
+from gateway.queries.assets import AssetFilter
+
+Description = Annotated[str, StringConstraints(max_length=2000)]
+
+router = APIRouter(prefix="/api/collections", tags=["collections"])
+
+
+class NewCollection(Asked):
+    name: Name
+    description: Description | None = None
+    keep_media: KeepMedia = Field(default="audio", description="What is kept of a recording for playing")
+
+
+class CollectionChange(Asked):
+    """What is left out stays as it is."""
+
+    name: Name | None = None
+    description: Description | None = None
+    keep_media: KeepMedia | None = None
+
+
+class Collection(BaseModel):
+    """A collection as the caller sees it; `role` is the caller's own in it."""
+
+    id: UUID
+    name: str
+    description: str | None
+    keep_media: KeepMedia
+    is_default: bool
+    role: Role
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, collection: collections.Collection) -> "Collection":
+        return cls.model_validate(asdict(collection))
+
+
+@router.get("", summary="List collections")
+async def list_collections(page: PageAsked, user: CurrentUser, door: TheDoor) -> Page[Collection]:
+    """Those that the caller is a member of, newest first."""
+    async with door.service.db.acquire() as conn:
+        rows = await collections.collections_before(conn, user.user_id, page.beyond, page.lookahead)
+    return page.page(rows, Collection.of, lambda row: row.id)
+
+
+@router.post("", status_code=201, summary="Make a collection")
+async def make_collection(
+    new: NewCollection, user: CurrentUser, door: TheDoor, response: Response, key: OnceKey = None
+) -> Collection:
+    """The caller becomes its owner."""
+    asked = fingerprint("POST /api/collections", new.model_dump_json())
+    async with door.service.transaction() as tx:
+        collection_id, fresh = await claim(tx, user.user_id, key, asked, uuid7())
+        if fresh:
+            await collections.add_collection(tx.conn, collection_id, new.name, new.description, new.keep_media)
+            await collections.put_member(tx.conn, collection_id, user.user_id, "owner")
+    response.headers["Location"] = f"/api/collections/{collection_id}"
+    return await _show(door, user.user_id, collection_id)
+
+
+@router.get("/{collection_id}", summary="Read one", openapi_extra={"x-earshot-role": "viewer"})
+async def get_collection(collection_id: ViewedCollection, user: CurrentUser, door: TheDoor) -> Collection:
+    return await _show(door, user.user_id, collection_id)
+
+
+@router.patch("/{collection_id}", summary="Change one", openapi_extra={"x-earshot-role": "owner"})
+async def change_collection(
+    collection_id: OwnedCollection, change: CollectionChange, user: CurrentUser, door: TheDoor
+) -> Collection:
+    """`keep_media` holds for recordings that are added from now on."""
+    if change.name is None and "name" in change.model_fields_set:
+        raise invalid("name: a name cannot be removed.")
+    async with door.service.transaction() as tx:
+        await collections.change_collection(
+            tx.conn, collection_id, change.name, change.description, change.keep_media
+        )
+    return await _show(door, user.user_id, collection_id)
+
+
+@router.delete("/{collection_id}", status_code=204, summary="Delete one", openapi_extra={"x-earshot-role": "owner"})
+async def delete_collection(collection_id: OwnedCollection, user: CurrentUser, door: TheDoor) -> None:
+    """The collection and every asset in it are gone at once."""
+    if (await _show(door, user.user_id, collection_id)).is_default:
+        raise conflict("The default collection cannot be deleted.", advice="Delete its assets instead.")
+    async with door.service.transaction() as tx:
+        await collections.mark_collection_deleted(tx.conn, collection_id)
+        await _delete_assets(tx, collection_id)
+        await tx.say(CollectionDeleted(collection_id=collection_id))
+
+
+@router.get("/{collection_id}/assets", summary="List its assets", openapi_extra={"x-earshot-role": "viewer"})
+async def list_assets(
+    collection_id: ViewedCollection, page: PageAsked, user: CurrentUser, door: TheDoor
+) -> Page[models.Asset]:
+    """Newest first."""
+    return await show_page(door, user.user_id, AssetFilter(collection_id=collection_id), page)
+
+
+async def _delete_assets(tx: Transaction, collection_id: UUID) -> None:
+    for doomed in await deletion.mark_all_deleted(tx.conn, collection_id):
+        await tx.say(
+            AssetDeleted(asset_id=doomed.id, run=doomed.run, collection_id=collection_id, priority=doomed.priority)
+        )
+
+
+async def _show(door: Door, user_id: UUID, collection_id: UUID) -> Collection:
+    async with door.service.db.acquire() as conn:
+        found = await collections.collection_for(conn, user_id, collection_id)
+    if found is None:
+        raise no_collection()
+    return Collection.of(found)

@@ -1,0 +1,146 @@
+"""Taking recordings in: by URL, or by an upload that is already stored."""
+
+from typing import Annotated
+from uuid import UUID
+
+from common.db import Connection
+from common.errors import ApiError, invalid
+from common.events import KeepMedia, Priority, RecordingOptions, Source
+from common.ids import uuid7
+from common.outbox import Transaction
+from fastapi import APIRouter, Response
+from pydantic import Field, StringConstraints, model_validator
+
+from gateway.api import models
+from gateway.api.fields import Asked, Moment, Title
+from gateway.api.once import OnceKey, claim, fingerprint
+from gateway.api.processing import show_accepted
+from gateway.auth.access import check_role, no_asset, no_collection, resolve_collection
+from gateway.auth.principal import CurrentUser, Principal
+from gateway.domain.places import BadPlace, check_url
+from gateway.door import Door, TheDoor
+from gateway.queries import access, collections
+from gateway.registration import Wish, register
+
+router = APIRouter(prefix="/api/recordings", tags=["recordings"])
+
+Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class RecordingFields(Asked):
+    """What may be said of a recording when it is added; what is left out is the server's choice."""
+
+    collection_id: UUID | None = Field(default=None, description="The caller's default collection when left out")
+    title: Title | None = None
+    recorded_at: Moment | None = None
+    language: Annotated[str, StringConstraints(min_length=2, max_length=20)] | None = None
+    min_speakers: int | None = Field(default=None, ge=1, le=100)
+    max_speakers: int | None = Field(default=None, ge=1, le=100)
+    transcribe: bool = True
+    diarize: bool = True
+    engine: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = None
+    key_terms: list[Term] = Field(default_factory=list, max_length=100)
+    keep_media: KeepMedia | None = Field(default=None, description="The collection's choice when left out")
+    priority: Priority = "interactive"
+
+    @model_validator(mode="after")
+    def _speakers_in_order(self) -> "RecordingFields":
+        if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
+            raise ValueError("min_speakers is larger than max_speakers")
+        return self
+
+    def options(self) -> RecordingOptions:
+        return RecordingOptions.model_validate(
+            self.model_dump(include=set(RecordingOptions.model_fields), exclude_none=True)
+        )
+
+
+class RecordingRequest(RecordingFields):
+    """A recording to take in: exactly one of `url` and `upload_id`."""
+
+    url: str | None = Field(default=None, max_length=4000)
+    upload_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "RecordingRequest":
+        if (self.url is None) == (self.upload_id is None):
+            raise ValueError("give either url or upload_id")
+        return self
+
+    def source(self) -> Source:
+        if self.url is not None:
+            return Source(type="url", url=self.url)
+        return Source(type="upload", upload_id=self.upload_id)
+
+
+@router.post("", status_code=202, summary="Add a recording by URL or upload")
+async def add_recording(
+    wish: RecordingRequest, user: CurrentUser, door: TheDoor, response: Response, key: OnceKey = None
+) -> models.Accepted:
+    """Answers as soon as it is noted; follow it at its status."""
+    if wish.url is not None:
+        check_place(wish.url, door)
+    asked = fingerprint("POST /api/recordings", wish.model_dump_json())
+    accepted = await take_in(door, user, wish, wish.source(), key, asked)
+    response.headers["Location"] = location_of(accepted)
+    return accepted
+
+
+def check_place(url: str, door: Door) -> None:
+    """Raises ApiError 422 for a URL that can never be fetched."""
+    try:
+        check_url(url, allow_private=door.settings.allow_private_hosts)
+    except BadPlace as bad:
+        raise ApiError(422, bad.category, bad.message, advice=bad.advice) from bad
+
+
+async def take_in(
+    door: Door, user: Principal, fields: RecordingFields, source: Source, key: str | None, asked: bytes
+) -> models.Accepted:
+    """Register the asset, once per Idempotency-Key."""
+    async with door.service.transaction() as tx:
+        asset_id, fresh = await claim(tx, user.user_id, key, asked, uuid7())
+        if fresh:
+            await _register(tx, user, fields, source, asset_id)
+        elif await access.asset_access(tx.conn, user.user_id, asset_id) is None:
+            raise no_asset()
+    return await show_accepted(door, asset_id)
+
+
+def location_of(accepted: models.Accepted) -> str:
+    return f"/api/recordings/{accepted.asset.id}"
+
+
+async def _register(
+    tx: Transaction, user: Principal, fields: RecordingFields, source: Source, asset_id: UUID
+) -> None:
+    collection_id = await target_collection(tx.conn, user.user_id, fields.collection_id)
+    keep_media = await collections.keep_media_of(tx.conn, collection_id)
+    if keep_media is None:
+        raise no_collection()
+    await register(
+        tx,
+        asset_id,
+        Wish(
+            collection_id=collection_id,
+            source=source,
+            keep_media=fields.keep_media or keep_media,
+            options=fields.options(),
+            title=fields.title,
+            recorded_at=fields.recorded_at,
+            priority=fields.priority,
+            created_by=user.user_id,
+        ),
+    )
+
+
+async def target_collection(conn: Connection, user_id: UUID, named: UUID | None) -> UUID:
+    """The collection that a new asset goes to. Raises ApiError 404, or 403 when the user only reads there."""
+    if named is None:
+        default = await collections.default_collection(conn, user_id)
+        if default is None:
+            raise invalid("collection_id: you have no default collection; name one.")
+        return default.id
+    collection_id, role = await resolve_collection(conn, user_id, str(named))
+    check_role(role, "editor")
+    return collection_id

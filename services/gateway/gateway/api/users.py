@@ -1,0 +1,60 @@
+"""Users, for administrators."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from common.errors import conflict
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field, StringConstraints
+
+from gateway.api.fields import Asked, Name
+from gateway.api.paging import Page, PageAsked
+from gateway.auth.principal import AdminUser
+from gateway.door import TheDoor
+from gateway.people import make_user
+from gateway.queries import people
+
+Email = Annotated[
+    str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")
+]
+
+router = APIRouter(prefix="/api/users", tags=["people"])
+
+
+class NewUser(Asked):
+    email: Email
+    name: Name
+    is_admin: bool = Field(default=False, description="May administer; this gives no right to other people's assets")
+
+
+class User(BaseModel):
+    id: UUID
+    email: str
+    name: str
+    is_admin: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, user: people.User) -> "User":
+        return cls.model_validate(asdict(user))
+
+
+@router.get("", summary="List users")
+async def list_users(page: PageAsked, _admin: AdminUser, door: TheDoor) -> Page[User]:
+    """Newest first."""
+    async with door.service.db.acquire() as conn:
+        rows = await people.users_before(conn, page.beyond, page.lookahead)
+    return page.page(rows, User.of, lambda row: row.id)
+
+
+@router.post("", status_code=201, summary="Make a user")
+async def add_user(new: NewUser, _admin: AdminUser, door: TheDoor, response: Response) -> User:
+    """With a default collection; make a key for them at `POST /api/keys` with their `user_id`."""
+    async with door.service.transaction() as tx:
+        user = await make_user(tx.conn, new.email, new.name, is_admin=new.is_admin)
+    if user is None:
+        raise conflict("Somebody has this address already.")
+    response.headers["Location"] = f"/api/users/{user.id}"
+    return User.of(user)
