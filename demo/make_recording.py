@@ -128,6 +128,7 @@ def main() -> None:
         "title": given.title or given.script.stem.capitalize(),
         "audio": target.name,
         "language": "en",
+        "key_terms": sorted({turn["speaker"] for turn in reference}),
         "duration_seconds": seconds_in(bytearray(sound)),
         "turns": reference,
     }

@@ -5,13 +5,13 @@ from typing import Self
 
 import httpx
 
-from earshot.models import Health, Model
+from earshot.models import Health, Model, Readiness
 from earshot.resources.answers import Answers
 from earshot.resources.assets import Assets, Jobs
 from earshot.resources.collections import Collections
 from earshot.resources.keys import Keys
 from earshot.resources.recordings import Recordings
-from earshot.transport import Transport, parse
+from earshot.transport import Transport, parse, raise_for_error
 
 
 class Client:
@@ -41,10 +41,12 @@ class Client:
         """That the server is alive, and its version."""
         return self._transport.fetch(Health, "GET", "/api/health")
 
-    def readiness(self) -> Model:
-        """Each part's state; the report is the answer also when a part is not ready."""
+    def readiness(self) -> Readiness:
+        """Each part's state, also when a part is not ready."""
         response = self._transport.request_any("GET", "/api/health/ready")
-        return parse(Model, response.content)
+        if response.status_code not in (200, 503):
+            raise_for_error(response)
+        return Readiness(ready=response.is_success, report=parse(Model, response.content).to_json())
 
     def close(self) -> None:
         self._transport.close()

@@ -229,6 +229,13 @@ class Health(Model):
     version: str | None = None
 
 
+class Readiness(Model):
+    """Whether every part of the server is ready, and what it reports about each."""
+
+    ready: bool
+    report: dict[str, Any]
+
+
 class Key(Model):
     """An API key; `key` itself is there only in the answer that created it."""
 

@@ -3,6 +3,7 @@
 The row comes before the bytes, so that no bytes are ever without a row that leads a sweeper to them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -105,6 +106,24 @@ async def release(conn: Connection, asset_id: UUID, names: list[str] | None = No
         names,
     )
     await _count(conn, released)
+
+
+async def abandon(db: Database, kept: Iterable[Kept]) -> None:
+    """What was kept for an asset that is gone by now: it goes with the next sweep, unless others refer to it.
+
+    Nobody needs to call this for safety; without it the content stays for the hour of grace.
+    """
+    async with db.transaction() as conn:
+        for each in kept:
+            await conn.execute(
+                """
+                UPDATE objects o SET unreferenced_at = now()
+                WHERE kind = $1 AND sha256 = $2
+                  AND NOT EXISTS (SELECT FROM object_refs r WHERE r.kind = o.kind AND r.sha256 = o.sha256)
+                """,
+                each.kind,
+                each.sha256,
+            )
 
 
 async def _count(conn: Connection, untied: list[Record]) -> None:

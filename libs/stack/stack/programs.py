@@ -16,6 +16,7 @@ RABBITMQ_FOLDERS = (
     "/opt/rabbitmq/sbin",
     "/usr/local/lib/rabbitmq/sbin",
 )
+RABBITMQ_VERSIONED = "/usr/lib/rabbitmq/lib"
 ERLANG_FOLDERS = (
     "/usr/bin",
     "/usr/lib/erlang/bin",
@@ -33,7 +34,7 @@ FFMPEG_REMEDY = "apt-get install ffmpeg, or brew install ffmpeg"
 
 def rabbitmq_server() -> Path:
     """RabbitMQ's own start script; Missing when there is none."""
-    for folder in (*RABBITMQ_FOLDERS, *_versioned("/usr/lib/rabbitmq/lib"), *os.get_exec_path()):
+    for folder in (*RABBITMQ_FOLDERS, *_versioned(RABBITMQ_VERSIONED), *os.get_exec_path()):
         script = Path(folder) / "rabbitmq-server"
         if script.is_file() and os.access(script, os.X_OK) and not _is_wrapper(script):
             return script

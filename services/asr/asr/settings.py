@@ -1,8 +1,7 @@
 """What an operator can set for asr; everything has a default."""
 
-from pydantic import Field
-
 from common.settings import ServiceSettings, cpu_count, service_config
+from pydantic import Field
 
 _MOST_PROCESSES = 4
 
@@ -28,9 +27,7 @@ class AsrSettings(ServiceSettings):
     part_seconds: float = Field(
         default=60.0, ge=5, le=300, description="Length that the parts of a recording aim at, in seconds"
     )
-    pause_seconds: float = Field(
-        default=0.45, ge=0.1, le=5, description="Silence that ends an utterance, in seconds"
-    )
+    pause_seconds: float = Field(default=0.45, ge=0.1, le=5, description="Silence that ends an utterance, in seconds")
     cache_bytes: int = Field(
         default=2 * 1024**3, ge=0, description="Most bytes of recordings kept in scratch between parts"
     )

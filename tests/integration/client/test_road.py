@@ -122,6 +122,14 @@ def test_refusals_say_what_to_do(client):
     assert unknown.value.status_code == 404
 
 
+def test_the_example_of_the_documentation(stack, capsys):
+    page = Path(__file__).parents[3] / "libs/client/README.md"
+    example = page.read_text().split("```python\n")[1].split("```")[0]
+    own = example.replace("http://localhost:8000", stack.url).replace('"meeting.mp3"', f'"{RECORDING}"')
+    exec(own.replace("When do we move?", QUESTION), {"key": stack.key})
+    assert float(capsys.readouterr().out.splitlines()[-1]) > 0
+
+
 def test_health(client):
     assert client.health().version
-    assert client.readiness().to_json()
+    assert client.readiness().ready

@@ -168,4 +168,5 @@ def test_a_streamed_answer_that_breaks_off(server, client):
 
 def test_readiness_is_told_also_when_not_ready(server, client):
     server.on("GET", "/api/health/ready", {"status": "not ready", "services": {"asr": "away"}}, status=503)
-    assert client.readiness().to_json()["services"] == {"asr": "away"}
+    assert client.readiness().report["services"] == {"asr": "away"}
+    assert not client.readiness().ready

@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from earshot import EarshotError
@@ -25,6 +26,9 @@ class Commands:
         self.acts.append(("up", data))
         return data
 
+    def logs(self, data, *, lines):
+        return [SimpleNamespace(service="asr", text="what it said last")]
+
     def down(self, data, *, say):
         # A signal that comes now must not stop the stopping.
         os.kill(os.getpid(), signal.SIGINT)
@@ -41,7 +45,7 @@ def test_stopped_and_removed_at_the_end(monkeypatch):
     assert os.environ["DATABASE_URL"] == "postgresql://mine"
 
 
-def test_stopped_when_starting_fails(monkeypatch):
+def test_stopped_when_starting_fails(monkeypatch, capsys):
     commands = Commands()
 
     def fails(*_, **__):
@@ -51,6 +55,7 @@ def test_stopped_when_starting_fails(monkeypatch):
     with pytest.raises(OSError, match="no"), stack_for_a_while(Output(), commands, 4711):
         pass
     assert [act for act, _ in commands.acts] == ["down"]
+    assert "what it said last" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -23,8 +23,7 @@ def demo(
 ) -> None:
     """Run the demo: start a private stack, transcribe, search, ask six questions, stop.
 
-    Exit code 0 only if every answer cites the second where it is said, in words that the transcript has there, and the
-    question that the recording cannot answer is refused.
+    Exit code 0 only if every answer cites the place where it is said, and the unanswerable question is refused.
     """
     chosen = recording or demo_folder(os.environ) / RECORDING
     if not chosen.is_file():

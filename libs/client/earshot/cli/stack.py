@@ -116,12 +116,13 @@ def status(session: Session) -> None:
 def server_status(session: Session) -> bool:
     """A server that is only known by its address reports on itself."""
     with Client(session.connection.url, session.connection.key) as client:
-        report = client.readiness().to_json()
+        found = client.readiness()
+    session.out.line(f"{session.connection.url} is {'ready' if found.ready else 'not ready'}")
+    for name, value in found.report.items():
+        session.out.line(f"  {name}: {value}")
     if session.as_json:
-        session.out.json(report)
-    else:
-        session.out.raw("\n".join(f"{name}: {value}" for name, value in report.items()))
-    return report.get("status") in ("ok", "ready")
+        session.out.json(found.to_json())
+    return found.ready
 
 
 def stack_status(session: Session) -> bool:

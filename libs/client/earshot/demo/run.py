@@ -82,6 +82,10 @@ def stack_for_a_while(out: Output, stack: Any, private_port: int) -> Generator[A
         data = Path(folder)
         try:
             yield stack.up(data, port=private_port, detach=True, say=out.note)
+        except Exception:
+            for line in stack.logs(data, lines=10):  # the folder with the logs goes away
+                out.note(f"{line.service:<9} {line.text}")
+            raise
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave half of it running
             stack.down(data, say=out.note)

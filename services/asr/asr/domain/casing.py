@@ -5,19 +5,18 @@ from collections.abc import Iterable, Sequence
 
 from common.transcript import Word
 
-_ALWAYS = (
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February April June July August September "
-    "October November December I I'm I'll I've I'd English American British European"
-).split()
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = ("January", "February", "April", "June", "July", "August", "September", "October", "November", "December")
+_FIRST_PERSON = ("I", "I'm", "I'll", "I've", "I'd")
 # Ordinary words, too; a month after these words only.
-_MONTHS = {"may": "May", "march": "March"}
+_DOUBTFUL_MONTHS = {"may": "May", "march": "March"}
 _BEFORE_MONTH = {"in", "of", "since", "until", "by", "last", "next"}
 _ENDS = re.compile(r"[.!?…][\"')\]]*$")
 
 
 def spellings(key_terms: Iterable[str]) -> dict[str, str]:
     """Lower case to proper spelling: what English always capitalises, and the words of the user's key terms."""
-    words = [*_ALWAYS, *(word for term in key_terms for word in term.split())]
+    words = [*_DAYS, *_MONTHS, *_FIRST_PERSON, *(word for term in key_terms for word in term.split())]
     return {word.lower(): word for word in words}
 
 
@@ -37,7 +36,7 @@ def as_sentence(words: Sequence[Word], proper: dict[str, str]) -> list[Word]:
 
 
 def _spell(word: Word, before: str, proper: dict[str, str]) -> str:
-    if before.lower() in _BEFORE_MONTH and word.word in _MONTHS:
-        return _MONTHS[word.word]
+    if before.lower() in _BEFORE_MONTH and word.word in _DOUBTFUL_MONTHS:
+        return _DOUBTFUL_MONTHS[word.word]
     stem, mark, rest = word.word.partition("'s")
     return proper.get(word.word, proper.get(stem, stem) + mark + rest if mark else word.word)

@@ -1,9 +1,13 @@
 """Joining what the parts gave into one transcript of sentence-like segments."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from common.transcript import Segment, Speaker, Transcript, Word
 
 from asr.domain.casing import as_sentence, spellings
-from common.transcript import Segment, Speaker, Word
+from asr.domain.warnings import warnings_for
 
 ONE_SPEAKER = Speaker(id="speaker_1", label="Speaker 1")
 # Between sentences people pause longer than this, within them rarely.
@@ -11,7 +15,41 @@ SENTENCE_PAUSE_SECONDS = 0.35
 LONGEST_SEGMENT_SECONDS = 20.0
 
 
-def join_words(words: Iterable[Word], key_terms: Sequence[str] = (), *, speaker: Speaker = ONE_SPEAKER) -> list[Segment]:
+@dataclass(frozen=True)
+class Heading:
+    """What a transcript says of itself beside its words; ``revision`` is 0 while it is not complete."""
+
+    asset_id: UUID
+    revision: int
+    complete: bool
+    language: str
+    engine: str
+    duration_seconds: float
+    diarize: bool
+    key_terms: Sequence[str]
+
+
+def join_parts(heading: Heading, parts: Sequence[Sequence[Word]]) -> Transcript:
+    """The transcript of the parts that are recognised, in any order."""
+    words = [word for part in parts for word in part]
+    return Transcript(
+        asset_id=heading.asset_id,
+        revision=heading.revision,
+        complete=heading.complete,
+        language=heading.language,
+        engine=heading.engine,
+        duration_seconds=heading.duration_seconds,
+        warnings=warnings_for(
+            heading.engine, word_count=len(words), complete=heading.complete, diarize=heading.diarize
+        ),
+        speakers=[ONE_SPEAKER] if words else [],
+        segments=join_words(words, heading.key_terms),
+    )
+
+
+def join_words(
+    words: Iterable[Word], key_terms: Sequence[str] = (), *, speaker: Speaker = ONE_SPEAKER
+) -> list[Segment]:
     """Segments of one speaker's words, ended by pauses; every word in exactly one of them, in order of time."""
     proper = spellings(key_terms)
     ordered = sorted(words, key=lambda word: word.start)

@@ -4,17 +4,18 @@
 UPGRADE_COMMAND = "uv sync --all-packages --extra whisperx"
 
 NO_SPEECH = "no_speech: No speech was found in this recording."
-ONE_SPEAKER_ONLY = (
-    "speakers_not_separated: Speaker finding is not installed, so everything is put down to one speaker."
-)
+ONE_SPEAKER_ONLY = "speakers_not_separated: Speaker finding is not installed, so everything is put down to one speaker."
 DRAFT = (
     "draft: This transcript is a draft by pocketsphinx; expect wrong words, above all with noise, accents and names. "
     f"For good quality install WhisperX: {UPGRADE_COMMAND}"
 )
 
 
-def warnings_for(*, draft: bool, word_count: int, diarize: bool) -> list[str]:
+_DRAFTS = frozenset({"pocketsphinx"})
+
+
+def warnings_for(engine: str, *, word_count: int, complete: bool, diarize: bool) -> list[str]:
     """In order of weight; silence needs no word about quality."""
-    if word_count == 0:
+    if word_count == 0 and complete:
         return [NO_SPEECH]
-    return [DRAFT] * draft + [ONE_SPEAKER_ONLY] * diarize
+    return [DRAFT] * (engine in _DRAFTS) + [ONE_SPEAKER_ONLY] * diarize

@@ -30,9 +30,7 @@ class Child:
             async with asyncio.timeout(seconds):
                 await process.stdin.drain()
                 line = await process.stdout.readline()
-            if not line:
-                raise EngineFailed(f"{self._module} ended while it was working")
-            return json.loads(line)
+            return json.loads(line)  # an empty line, because the child has ended, is no JSON either
         except (OSError, TimeoutError, ValueError) as error:
             await self.stop()
             raise EngineFailed(f"{self._module}: {type(error).__name__} {error}") from error

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from asr.domain.spans import Span
 from common.errors import TryAgain
 from common.transcript import Word
+
+from asr.domain.spans import Span
 
 
 class EngineFailed(TryAgain):
@@ -35,11 +36,6 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str: ...
-
-    @property
-    def draft(self) -> bool:
-        """Whether readers must be told that the words are only a draft."""
-        ...
 
     @property
     def fingerprint(self) -> str:

@@ -1,7 +1,8 @@
 """Which engine recognises a recording, and in which language."""
 
-from asr.providers.engine import Engine
 from common.errors import CannotProcess
+
+from asr.providers.engine import Engine
 
 AUTO = "auto"
 

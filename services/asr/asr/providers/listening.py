@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import soundfile as sf  # type: ignore[import-untyped]
-import webrtcvad  # type: ignore[import-untyped]
+import soundfile as sf  # pyright: ignore[reportMissingTypeStubs]
+import webrtcvad as _webrtcvad  # type: ignore[import-untyped]
+from common.errors import CannotProcess
 from numpy.typing import NDArray
 
 from asr.domain.spans import Frames
-from common.errors import CannotProcess
+
+webrtcvad: Any = _webrtcvad
 
 RATE = 16_000
 FRAME_SECONDS = 0.03
@@ -39,7 +42,7 @@ def _blocks(path: Path) -> Iterator[NDArray[np.int16]]:
             if (sound.samplerate, sound.channels) != (RATE, 1):
                 raise _damaged(f"{sound.samplerate} Hz, {sound.channels} channels instead of {RATE} Hz mono")
             for block in sound.blocks(_FRAME * _BLOCK_FRAMES, dtype="int16"):
-                yield np.pad(block, (0, -len(block) % _FRAME))
+                yield np.pad(block.astype(np.int16), (0, -len(block) % _FRAME))
     except sf.LibsndfileError as error:
         raise _damaged(str(error)) from error
 

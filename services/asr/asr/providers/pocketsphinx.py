@@ -5,10 +5,11 @@ from collections.abc import AsyncGenerator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from common.transcript import Word
+
 from asr.domain.spans import Span
 from asr.providers.child import Child
 from asr.providers.engine import EngineFailed, Recognised
-from common.transcript import Word
 
 _MODULE = "asr.providers.pocketsphinx_process"
 # Raised when our way of feeding the decoder changes its words.
@@ -21,8 +22,7 @@ _SLOWEST_REALTIME_FACTOR = 20.0
 class PocketSphinx:
     """``processes`` decoders work on the utterances of a part at the same time; idle ones are let go."""
 
-    name = "pocketsphinx"
-    draft = True
+    name: str = "pocketsphinx"
 
     def __init__(self, processes: int, idle_seconds: float) -> None:
         self._children = [Child(_MODULE) for _ in range(processes)]

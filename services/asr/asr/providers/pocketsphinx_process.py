@@ -13,8 +13,10 @@ import signal
 import sys
 from typing import Any
 
-import pocketsphinx  # type: ignore[import-untyped]
-import soundfile  # type: ignore[import-untyped]
+import pocketsphinx as _pocketsphinx  # type: ignore[import-untyped]
+import soundfile  # pyright: ignore[reportMissingTypeStubs]
+
+pocketsphinx: Any = _pocketsphinx
 
 RATE = 16_000
 FRAMES_PER_SECOND = 100
@@ -27,7 +29,7 @@ _SHORTEST_BYTES = 2 * RATE // 10
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICENESS)
-    decoder: Any = pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL")
+    decoder = pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL")
     for line in sys.stdin:
         print(json.dumps(answer(decoder, json.loads(line))), flush=True)  # noqa: T201
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-from asr.providers.scratch import Scratch
 from common.errors import CannotProcess, TryAgain
 from common.store import ObjectMissing, ObjectStore, file_sha256
+
+from asr.providers.scratch import Scratch
 
 
 @dataclass
@@ -81,6 +82,10 @@ class Recordings:
                 self.forget(sha)
                 held -= size
 
-    def close(self) -> None:
+    async def tidy_up(self) -> None:
+        """For the clock: what was left behind goes although nothing is borrowed any more."""
+        self.tidy()
+
+    async def close(self) -> None:
         self._copies.clear()
         self._scratch.close()

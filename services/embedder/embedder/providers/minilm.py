@@ -41,7 +41,7 @@ class MiniLm:
         """``threads`` of one run; 0 leaves it to the runtime (one per core)."""
         self._model_dir = model_dir
         self._threads = threads
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()
         self._tokenizer: Tokenizer | None = None
         self._session: Any = None
         self._used = monotonic()

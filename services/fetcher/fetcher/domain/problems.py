@@ -17,7 +17,9 @@ def _hours(seconds: float) -> str:
 
 
 def unsupported_url(why: str) -> CannotProcess:
-    return CannotProcess(why, category="unsupported_url", advice="Give a plain link that begins with https:// or http://.")
+    return CannotProcess(
+        why, category="unsupported_url", advice="Give a plain link that begins with https:// or http://."
+    )
 
 
 def unknown_host(host: str) -> CannotProcess:
@@ -35,7 +37,7 @@ def forbidden_address(host: str, *, redirected: bool) -> CannotProcess:
     return CannotProcess(
         f"{how} is not on the public internet.",
         category="forbidden_address",
-        advice="Use a public link or upload the file. Operators of a closed network can set EARSHOT_ALLOW_PRIVATE_HOSTS.",
+        advice="Use a public link or upload the file. In a closed network the operator can allow private hosts.",
     )
 
 
@@ -192,7 +194,7 @@ def damaged(why: str) -> CannotProcess:
     return CannotProcess(
         f"The recording is damaged: {why}.",
         category="damaged",
-        advice="Get a complete copy of the file. If it plays for you, convert it once (for example to MP3) and add that.",
+        advice="Get a complete copy of the file. If yours plays, convert it once (for example to MP3) and add that.",
     )
 
 
@@ -230,7 +232,9 @@ def forbidden_object(object_uri: str) -> CannotProcess:
 
 def unsupported_kind(kind: str) -> CannotProcess:
     return CannotProcess(
-        f"Assets of the kind {kind} cannot be fetched yet.", category="unsupported", advice="Add an audio or video file."
+        f"Assets of the kind {kind} cannot be fetched yet.",
+        category="unsupported",
+        advice="Add an audio or video file.",
     )
 
 

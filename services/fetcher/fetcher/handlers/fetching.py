@@ -1,6 +1,5 @@
 """An asset is registered, or its run restarted: bring its file, make the copies, say ``recording.fetched``."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,47 +8,34 @@ from pathlib import Path
 from common import assets, objects
 from common.db import Database
 from common.delivery import Delivery, Recording
-from common.errors import CannotProcess, Continue, Stale, TryAgain
-from common.events import AssetRegistered, ProcessingRestarted, RecordingFetched, Source
+from common.errors import AlreadyHandled, CannotProcess, Continue, Stale, TryAgain
+from common.events import AssetRegistered, ProcessingRestarted, RecordingFetched
 from common.logs import get_logger
 from common.objects import Kept
-from common.store import ObjectStore
 
 from fetcher import metrics, queries
 from fetcher.domain import problems
 from fetcher.domain.estimates import FROM_STORE, FROM_WEB
+from fetcher.handlers.copying import AUDIO, PLAYBACK, Copier
 from fetcher.handlers.watching import Watcher
 from fetcher.providers.checkpoints import Checkpoints
-from fetcher.providers.media.convert import PLAYBACK_SUFFIX, Copies, convert
-from fetcher.providers.media.probe import probe
 from fetcher.providers.scratch import Scratch, Workspace
 from fetcher.providers.sources import Sources
 from fetcher.providers.web.partial import Partial
 
 log = get_logger()
 
-AUDIO, PLAYBACK, ORIGINAL = "audio", "playback", "original"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """``hold_seconds``: how long a download may hold its message."""
-
-    max_duration_seconds: float
-    hold_seconds: float
-
 
 @dataclass(frozen=True)
 class Fetcher:
-    """``converting`` bounds how many ffmpegs run at once in this process."""
+    """``hold_seconds``: how long a download may hold its message."""
 
     db: Database
-    store: ObjectStore
     sources: Sources
     scratch: Scratch
     checkpoints: Checkpoints
-    converting: asyncio.Semaphore
-    limits: Limits
+    copier: Copier
+    hold_seconds: float
 
     async def fetch_recording(self, fact: AssetRegistered, delivery: Delivery) -> None:
         if fact.kind != "recording":
@@ -70,13 +56,16 @@ class Fetcher:
 
     async def _fetch(self, wanted: AssetRegistered, delivery: Delivery) -> None:
         await self._claim(wanted)
+        await delivery.still_wanted()
         if await self._say_again(wanted, delivery):
             return
-        async with self.scratch.workspace(wanted.asset_id, delivery.still_wanted) as workspace:
-            # Another delivery of the same fact may have finished while this one waited for the folder.
+        async with (
+            self.scratch.workspace(wanted.asset_id, delivery.still_wanted) as workspace,
+            self._tidying(wanted, workspace, delivery),
+        ):
+            # Another delivery may have finished while this one waited for the folder.
             await delivery.still_wanted()
-            async with self._tidy(wanted, workspace, delivery):
-                await self._fetch_into(workspace, wanted, delivery)
+            await self._fetch_into(workspace, wanted, delivery)
 
     async def _claim(self, wanted: AssetRegistered) -> None:
         """From here on an older run's work is stale. Raises Stale when this one is."""
@@ -86,11 +75,99 @@ class Fetcher:
             await queries.save_registered(conn, wanted)
 
     async def _say_again(self, wanted: AssetRegistered, delivery: Delivery) -> bool:
-        """A later run takes the copies that an earlier one made, as long as nothing of them was dropped."""
+        """A later run takes the copies that an earlier one made; False when there are none (any more)."""
+        async with self.db.acquire() as conn:
+            row = await queries.recording_of(conn, wanted.asset_id)
+            copies = await queries.copies_of(conn, wanted.asset_id)
+        if row is None or AUDIO not in copies:
+            return False
         async with delivery.record() as rec:
-            row = await queries.recording_of(rec.conn, wanted.asset_id)
-            copies = await queries.copies_of(rec.conn, wanted.asset_id)
-            if row is None or AUDIO not in copies:
-                raise _NothingYet
-            await self._record(rec, wanted, copies, row)
+            row = queries.RecordingRow(wanted.run, row.duration_seconds, row.media_facts)
+            await _record(rec, wanted, copies, row)
         return True
+
+    async def _fetch_into(self, workspace: Workspace, wanted: AssetRegistered, delivery: Delivery) -> None:
+        plan = FROM_WEB if wanted.source.type == "url" else FROM_STORE
+        watcher = Watcher(delivery, plan, self.hold_seconds)
+        try:
+            source = await self._bring(workspace, wanted, watcher)
+            watcher.check_before_converting()
+            copies, row = await self.copier.make(source, wanted, workspace, watcher)
+        except Continue:
+            await self._save_checkpoint(workspace, wanted)
+            raise
+        try:
+            async with delivery.record() as rec:
+                await _record(rec, wanted, copies, row)
+        except (Stale, AlreadyHandled):
+            await self._forget(copies)
+            raise
+        log.info("recording_fetched", source=wanted.source.type, seconds=round(row.duration_seconds, 1))
+
+    async def _forget(self, copies: dict[str, Kept]) -> None:
+        """The asset was deleted while its copies were made."""
+        await objects.abandon(self.db, copies.values())
+        await objects.sweep(self.db, self.copier.store)
+
+    async def _bring(self, workspace: Workspace, wanted: AssetRegistered, watcher: Watcher) -> Path:
+        with metrics.steps.labels("bring").time():
+            if wanted.source.type == "url":
+                await self.checkpoints.restore(wanted.asset_id, Partial(workspace.folder))
+            watcher.next_step()
+            return await self.sources.bring(wanted.source, workspace, watcher.received)
+
+    async def _save_checkpoint(self, workspace: Workspace, wanted: AssetRegistered) -> None:
+        if wanted.source.type == "url":
+            partial = Partial(workspace.folder)
+            await self.checkpoints.save(wanted.asset_id, wanted.collection_id, wanted.run, partial)
+
+    @asynccontextmanager
+    async def _tidying(self, wanted: AssetRegistered, workspace: Workspace, delivery: Delivery) -> AsyncGenerator[None]:
+        """Leaves nothing behind when this was the last attempt, and everything that helps when it was not."""
+        outcome = "interrupted"
+        try:
+            with metrics.active.track_inprogress():
+                yield
+            outcome = "fetched"
+        except (Stale, AlreadyHandled):
+            outcome = "stale"
+            raise
+        except CannotProcess as error:
+            outcome = "retryable" if error.retryable else "failed"
+            metrics.failures.labels(error.category).inc()
+            raise
+        except TryAgain as error:
+            outcome = "retryable" if delivery.attempt >= error.attempts else "interrupted"
+            raise
+        finally:
+            metrics.fetches.labels(wanted.source.type, outcome).inc()
+            if outcome != "interrupted":
+                workspace.clear()
+                await self.checkpoints.drop(wanted.asset_id)
+            if outcome in ("fetched", "failed"):
+                await self.sources.drop_upload(wanted.source)
+
+
+async def _record(rec: Recording, wanted: AssetRegistered, copies: dict[str, Kept], row: queries.RecordingRow) -> None:
+    """References, row and fact together."""
+    for name, kept in copies.items():
+        await objects.refer(rec.conn, kept, wanted.asset_id, name)
+    await queries.save_recording(rec.conn, wanted.asset_id, row)
+    audio, playback = copies[AUDIO], copies.get(PLAYBACK)
+    await rec.say(
+        RecordingFetched(
+            asset_id=wanted.asset_id,
+            run=wanted.run,
+            collection_id=wanted.collection_id,
+            priority=wanted.priority,
+            audio_uri=audio.uri,
+            audio_sha256=audio.sha256,
+            audio_bytes=audio.size_bytes,
+            playback_uri=playback.uri if playback else None,
+            duration_seconds=row.duration_seconds,
+            title=wanted.title,
+            media_facts=row.media_facts,
+            options=wanted.options,
+            recorded_at=wanted.recorded_at,
+        )
+    )

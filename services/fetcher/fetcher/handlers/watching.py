@@ -1,4 +1,4 @@
-"""Between the steps of long work: is it still wanted, has it been held too long, and what to tell the people waiting."""
+"""Between the steps of long work: is it still wanted, is it held too long, and what to tell those who wait."""
 
 from time import monotonic
 
@@ -24,6 +24,7 @@ class Watcher:
         self._hold_seconds = hold_seconds
         self._began = self._step_began = monotonic()
         self._told = self._asked = 0.0
+        self._has_received = False
 
     @property
     def held_seconds(self) -> float:
@@ -31,10 +32,12 @@ class Watcher:
 
     async def received(self, so_far: Received) -> None:
         """Raises Stale when the recording is no longer wanted, Continue when the message has been held long enough."""
+        self._has_received = True
         await self._tell(self._plan.received(so_far.size_bytes, so_far.total_bytes, monotonic() - self._step_began))
         await self._ask()
         if so_far.resumable:
-            self.check_hold(1.0)
+            if self.held_seconds > self._hold_seconds:
+                raise Continue
         elif self.held_seconds > self._hold_seconds * _UNRESUMABLE_SHARE:
             raise problems.cannot_resume(self.held_seconds)
 
@@ -46,9 +49,9 @@ class Watcher:
         """Estimates count from here."""
         self._step_began = monotonic()
 
-    def check_hold(self, share: float) -> None:
-        """Raises Continue when ``share`` of the time that a message may be held is over."""
-        if self.held_seconds > self._hold_seconds * share:
+    def check_before_converting(self) -> None:
+        """Raises Continue after a long download: converting then begins with a fresh allowance."""
+        if self._has_received and self.held_seconds > self._hold_seconds / 2:
             raise Continue
 
     async def _ask(self) -> None:

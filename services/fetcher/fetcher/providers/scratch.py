@@ -44,7 +44,7 @@ class Scratch:
     async def workspace(
         self, asset_id: UUID, still_wanted: Callable[[], Awaitable[None]], *, patience_seconds: float = 120
     ) -> AsyncGenerator[Workspace]:
-        """Wait for the asset's folder. Raises TryAgain when another worker keeps it, and what ``still_wanted`` raises."""
+        """Wait for the folder. Raises TryAgain when another worker keeps it, and what ``still_wanted`` raises."""
         folder = self._root / str(asset_id)
         deadline = time.monotonic() + patience_seconds
         while (lock := _try_lock(folder)) is None:

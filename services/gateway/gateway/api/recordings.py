@@ -81,9 +81,9 @@ async def add_recording(
     if wish.url is not None:
         check_place(wish.url, door)
     asked = fingerprint("POST /api/recordings", wish.model_dump_json())
-    accepted = await take_in(door, user, wish, wish.source(), key, asked)
-    response.headers["Location"] = location_of(accepted)
-    return accepted
+    asset_id, _ = await take_in(door, user, wish, wish.source(), key, asked)
+    response.headers["Location"] = f"/api/recordings/{asset_id}"
+    return await show_accepted(door, asset_id)
 
 
 def check_place(url: str, door: Door) -> None:
@@ -96,19 +96,15 @@ def check_place(url: str, door: Door) -> None:
 
 async def take_in(
     door: Door, user: Principal, fields: RecordingFields, source: Source, key: str | None, asked: bytes
-) -> models.Accepted:
-    """Register the asset, once per Idempotency-Key."""
+) -> tuple[UUID, bool]:
+    """Register the asset, once per Idempotency-Key: its id, and whether it is new."""
     async with door.service.transaction() as tx:
         asset_id, fresh = await claim(tx, user.user_id, key, asked, uuid7())
         if fresh:
             await _register(tx, user, fields, source, asset_id)
         elif await access.asset_access(tx.conn, user.user_id, asset_id) is None:
             raise no_asset()
-    return await show_accepted(door, asset_id)
-
-
-def location_of(accepted: models.Accepted) -> str:
-    return f"/api/recordings/{accepted.asset.id}"
+    return asset_id, fresh
 
 
 async def _register(

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
-from uuid import UUID
 
 from common.errors import ApiError, invalid, too_large
 from common.events import Source
@@ -14,7 +13,8 @@ from starlette.requests import ClientDisconnect
 from gateway.api import models
 from gateway.api.multipart import BadForm, Event, PartBegun, read_events, read_field, read_file
 from gateway.api.once import OnceKey, fingerprint
-from gateway.api.recordings import RecordingFields, location_of, take_in, target_collection
+from gateway.api.processing import show_accepted
+from gateway.api.recordings import RecordingFields, take_in, target_collection
 from gateway.auth.principal import CurrentUser, Principal
 from gateway.door import Door, TheDoor
 from gateway.providers.uploads import Uploaded, Uploads
@@ -40,7 +40,7 @@ class Form:
         self._door = door
         self._user = user
         self._values: dict[str, list[str]] = {}
-        self.uploads = Uploads(door.upstreams, door.signer)
+        self._uploads = Uploads(door.upstreams, door.signer)
         self.filename = ""
         self.stored: Uploaded | None = None
 
@@ -68,6 +68,11 @@ class Form:
             ]
             raise invalid(f"{errors[0]['field']}: {errors[0]['message']}", errors=errors) from error
 
+    async def drop(self) -> None:
+        """Forget the stored file: nothing will refer to it."""
+        if self.stored is not None:
+            await self._uploads.drop(self.stored.upload_id)
+
     async def _take_file(self, filename: str, events: AsyncIterator[Event]) -> None:
         if self.stored is not None:
             raise BadForm("The form has more than one file.")
@@ -76,7 +81,7 @@ class Form:
             await target_collection(conn, self._user.user_id, self.fields().collection_id)
         self.filename = filename[:500]
         content = _limited(read_file(events), self._door.settings.max_upload_bytes)
-        self.stored = await self.uploads.store(self.filename, content)
+        self.stored = await self._uploads.store(self.filename, content)
 
 
 @router.post("/upload", status_code=202, summary="Add a recording by uploading it", openapi_extra=_form_schema())
@@ -87,11 +92,52 @@ async def upload_recording(
     _check_length(request, door)
     form = Form(door, user)
     try:
-        await _read(request, form)
-        accepted = await _accept(form, key)
-    except BaseException:
-        if form.stored is not None:
-            await form.uploads.drop(form.stored.upload_id)
+        fields, stored = await _read(request, form)
+        source = Source(type="upload", upload_id=stored.upload_id, filename=form.filename or None)
+        asked = fingerprint("POST /api/recordings/upload", fields.model_dump_json(), form.filename, stored.sha256)
+        asset_id, fresh = await take_in(door, user, fields, source, key, asked)
+    except (ApiError, ClientDisconnect):
+        # Nothing was registered. After any other error that is not known: the fetcher sweeps what nobody uses.
+        await form.drop()
         raise
-    response.headers["Location"] = location_of(accepted)
-    return accepted
+    if not fresh:
+        await form.drop()
+    response.headers["Location"] = f"/api/recordings/{asset_id}"
+    return await show_accepted(door, asset_id)
+
+
+def _check_length(request: Request, door: Door) -> None:
+    """Raises ApiError 413 before anything is read, where the client says how much it will send."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > door.settings.max_upload_bytes + _FORM_BYTES:
+        raise _too_large(door.settings.max_upload_bytes)
+
+
+async def _read(request: Request, form: Form) -> tuple[RecordingFields, Uploaded]:
+    """Raises ApiError 400, 413 or 422."""
+    try:
+        async with aclosing(read_events(request.headers.get("content-type", ""), request.stream())) as events:
+            await form.read(events)
+    except BadForm as bad:
+        raise ApiError(400, "bad_request", str(bad), advice="Send multipart/form-data with a part 'file'.") from bad
+    if form.stored is None:
+        raise invalid("file: the form has no part named 'file'.")
+    if form.stored.size_bytes == 0:
+        raise ApiError(422, "empty", "The file is empty.", advice="Check that the right file was chosen.")
+    return form.fields(), form.stored
+
+
+async def _limited(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
+    size_bytes = 0
+    async for piece in pieces:
+        size_bytes += len(piece)
+        if size_bytes > most:
+            raise _too_large(most)
+        yield piece
+
+
+def _too_large(most: int) -> ApiError:
+    return too_large(
+        f"The file is larger than {most} bytes, the most that this server takes.",
+        advice="Split it, or ask the operator to raise the limit.",
+    )

@@ -17,6 +17,15 @@ class AssetAccess:
     role: Role
 
 
+@dataclass(frozen=True)
+class Readers:
+    """Who may read an asset, where it is, and whether it is being deleted: its deletion is still theirs to hear."""
+
+    collection_id: UUID
+    deleted: bool
+    users: frozenset[UUID]
+
+
 async def asset_access(conn: Connection, user_id: UUID, asset_id: UUID) -> AssetAccess | None:
     """None when there is no such asset for this user: unknown, deleted, or somebody else's."""
     row = await conn.fetchrow(
@@ -53,14 +62,18 @@ async def collection_role(conn: Connection, user_id: UUID, collection_id: UUID) 
     )
 
 
-async def readers_among(conn: Connection, asset_id: UUID, user_ids: list[UUID]) -> set[UUID]:
-    """Those of the users who may read the asset at this moment; its deletion itself is still theirs to hear."""
-    rows = await conn.fetch(
+async def readers_among(conn: Connection, asset_id: UUID, user_ids: list[UUID]) -> Readers | None:
+    """Those of the users who may read the asset at this moment; None when its row is gone."""
+    row = await conn.fetchrow(
         """
-        SELECT a.user_id FROM asset_scope AS s JOIN access AS a ON a.collection_id = s.collection_id
-        WHERE s.asset_id = $1 AND a.user_id = ANY($2::uuid[])
+        SELECT s.collection_id, s.deleted,
+            ARRAY(
+                SELECT a.user_id FROM access AS a
+                WHERE a.collection_id = s.collection_id AND a.user_id = ANY($2::uuid[])
+            ) AS users
+        FROM asset_scope AS s WHERE s.asset_id = $1
         """,
         asset_id,
         user_ids,
     )
-    return {row["user_id"] for row in rows}
+    return Readers(row["collection_id"], row["deleted"], frozenset(row["users"])) if row else None

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from common.transcript import Transcript
+
 from asr.domain.formats.documents import to_markdown, to_text
 from asr.domain.formats.subtitles import to_srt, to_vtt
-from common.transcript import Transcript
 
 TextFormat = Literal["srt", "vtt", "txt", "md"]
 

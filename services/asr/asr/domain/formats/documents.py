@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
-from asr.domain.formats.names import speaker_names
 from common.transcript import Segment, Transcript
+
+from asr.domain.formats.names import speaker_names
 
 # A new paragraph after this much talk even of one speaker, so that its time stays near.
 PARAGRAPH_SECONDS = 60.0
@@ -26,11 +27,16 @@ def to_text(transcript: Transcript) -> str:
 def to_markdown(transcript: Transcript) -> str:
     """Paragraphs with speaker and time; warnings first, as quotes."""
     names = speaker_names(transcript)
-    blocks = ["# Transcript", *(f"> {escape_markdown(warning)}" for warning in transcript.warnings)]
+    blocks = ["# Transcript", *(f"> {escape_markdown(said_by(warning))}" for warning in transcript.warnings)]
     for turn in paragraphs(transcript.segments):
         label = f"**{escape_markdown(names[turn[0].speaker])}** [{clock(turn[0].start)}]"
         blocks.append(f"{label}\n\n{escape_markdown(_text(turn))}")
     return "\n\n".join(blocks) + "\n"
+
+
+def said_by(warning: str) -> str:
+    """The sentence of a warning, without its code."""
+    return warning.partition(": ")[2] or warning
 
 
 def paragraphs(segments: Iterable[Segment]) -> list[list[Segment]]:

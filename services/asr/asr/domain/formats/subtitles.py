@@ -1,8 +1,9 @@
 """SubRip and WebVTT."""
 
+from common.transcript import Transcript
+
 from asr.domain.formats.cues import Cue, cues_of
 from asr.domain.formats.names import speaker_names
-from common.transcript import Transcript
 
 
 def to_srt(transcript: Transcript) -> str:
@@ -22,8 +23,7 @@ def to_srt(transcript: Transcript) -> str:
 def to_vtt(transcript: Transcript) -> str:
     """WebVTT with the speaker of every cue as a voice span."""
     names = speaker_names(transcript)
-    head = f"WEBVTT\nLanguage: {_one_line(transcript.language)}\n"
-    return "\n".join([head, *(_vtt_cue(cue, names[cue.speaker]) for cue in cues_of(transcript.segments))])
+    return "\n".join(["WEBVTT\n", *(_vtt_cue(cue, names[cue.speaker]) for cue in cues_of(transcript.segments))])
 
 
 def _vtt_cue(cue: Cue, name: str) -> str:

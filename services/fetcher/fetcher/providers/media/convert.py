@@ -58,7 +58,7 @@ async def convert(
     audio = folder / "audio.flac"
     copy = folder / f"playback{PLAYBACK_SUFFIX}" if playback else None
     arguments = [*ffmpeg(source, most_errors=_MOST_ERRORS), *_outputs(sound, audio, copy, max_seconds)]
-    complaints = await _run(arguments, max_seconds, heard)
+    complaints = await _run(arguments, min(max_seconds, facts.duration_seconds or max_seconds), heard)
     duration_seconds = flac_seconds(audio)
     if duration_seconds == 0:
         raise problems.damaged("no sound could be decoded")
@@ -69,21 +69,26 @@ async def convert(
 
 def _outputs(sound: SoundTrack, audio: Path, playback: Path | None, max_seconds: float) -> list[str]:
     each = ["-map", f"0:{sound.index}", *_TIMELINE, "-ac", "1", "-t", str(max_seconds + _BEYOND_SECONDS), *_SAME_BYTES]
-    arguments = [*each, "-ar", str(RECOGNITION_RATE_HZ), "-sample_fmt", "s16", "-c:a", "flac", "-f", "flac", f"file:{audio}"]
-    if playback is not None:
-        # Level 5 of 10 takes a third of the time and is as good to the ear at this bit rate.
-        opus = ["-ar", "48000", "-c:a", "libopus", "-b:a", _PLAYBACK_BITS, "-compression_level", "5"]
-        # Versions of ffmpeg before 4.4 call Opus in MP4 experimental.
-        arguments += [*each, *opus, "-strict", "experimental", "-movflags", "+faststart", "-f", "mp4", f"file:{playback}"]
-    return arguments
+    flac = ["-ar", str(RECOGNITION_RATE_HZ), "-sample_fmt", "s16", "-c:a", "flac", "-f", "flac"]
+    if playback is None:
+        return [*each, *flac, f"file:{audio}"]
+    # Level 5 of 10 takes a third of the time and is as good to the ear at this bit rate.
+    opus = ["-ar", "48000", "-c:a", "libopus", "-b:a", _PLAYBACK_BITS, "-compression_level", "5"]
+    # Older versions of ffmpeg call Opus in MP4 experimental.
+    mp4 = ["-strict", "experimental", "-movflags", "+faststart", "-f", "mp4"]
+    return [*each, *flac, f"file:{audio}", *each, *opus, *mp4, f"file:{playback}"]
 
 
-async def _run(arguments: list[str], max_seconds: float, heard: Heard) -> list[str]:
+def _confines(expected_seconds: float) -> Confines:
+    """Several times what an honest recording of that length takes; its FLAC is never larger than its samples."""
+    cpu_seconds = int(60 + expected_seconds / 40)
+    return Confines(cpu_seconds, _MEMORY_BYTES, int(expected_seconds * RECOGNITION_RATE_HZ * 4) + (64 << 20))
+
+
+async def _run(arguments: list[str], expected_seconds: float, heard: Heard) -> list[str]:
     """The last lines that ffmpeg complained with. Raises CannotProcess or TryAgain when it failed."""
-    cpu_seconds = int(120 + max_seconds / 20)
-    confines = Confines(cpu_seconds, _MEMORY_BYTES, file_bytes=int(max_seconds * RECOGNITION_RATE_HZ * 2.2) + (64 << 20))
     complaints: deque[str] = deque(maxlen=50)
-    async with confined(arguments, confines) as process:
+    async with confined(arguments, _confines(expected_seconds)) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         listening = asyncio.create_task(_listen(process.stderr, complaints))

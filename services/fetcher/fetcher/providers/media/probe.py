@@ -65,8 +65,10 @@ def _why_not(head: bytes, returncode: int, errors: str) -> CannotProcess:
     if refused is not None:
         name = refused.group(1)
         is_picture = any(known in name for known in _PICTURES)
-        return problems.not_media("a picture") if is_picture else problems.unsupported_media(f"a file of the kind {name}")
+        if is_picture:
+            return problems.not_media("a picture")
+        return problems.unsupported_media(f"a file of the kind {name}")
     if guess.family == "media":
-        why = "its index is missing, as if the end of the file were" if "moov atom" in errors else "its header makes no sense"
+        why = "its index is missing, as if it were cut off" if "moov atom" in errors else "its header makes no sense"
         return problems.damaged(f"it begins like {guess.what}, but {why}")
     return problems.not_media(guess.what)

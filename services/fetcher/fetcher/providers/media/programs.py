@@ -4,11 +4,9 @@ from pathlib import Path
 
 # No playlists, manifests, concatenations, devices, images, subtitles or tracker music: they open other files,
 # or are no recordings.
-_CONTAINERS = ",".join(
-    (
-        "3dostr aac ac3 aiff amr amrnb amrwb ape asf asf_o au avi caf dts dtshd eac3 f32le flac flv gsm ivf loas "
-        "matroska,webm mov,mp4,m4a,3gp,3g2,mj2 mp3 mpc mpc8 mpeg mpegts mxf oma ogg rm sox tta voc w64 wav wtv wv"
-    ).split()
+_CONTAINERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,asf_o,au,avi,caf,dts,dtshd,eac3,flac,flv,gsm,ivf,loas,matroska,webm,"
+    "mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,mxf,oma,ogg,rm,sox,tta,voc,w64,wav,wtv,wv"
 )
 _QUIET = ("-hide_banner", "-v", "error")
 

@@ -1,9 +1,10 @@
-"""Connections to checked addresses only: a name is resolved once, and the address checked is the address connected to."""
+"""Connections to checked addresses only: resolved once, and the address checked is the address connected to."""
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import ip_address
+from typing import cast
 
 import httpcore
 
@@ -30,13 +31,13 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     def __init__(self, policy: AddressPolicy, resolve: Resolve = resolve_by_system) -> None:
         self._policy = policy
         self._resolve = resolve
-        self._inner = httpcore.AnyIOBackend()
+        self._inner = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's signature
+        timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -46,9 +47,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         for left in range(len(addresses), 0, -1):
             share = max(0.5, (deadline - asyncio.get_running_loop().time()) / left)
             try:
-                return await self._inner.connect_tcp(
-                    str(addresses[-left]), port, share, local_address, socket_options
-                )
+                return await self._inner.connect_tcp(str(addresses[-left]), port, share, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if left == 1:
                     raise
@@ -67,7 +66,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     async def connect_unix_socket(
         self,
         path: str,
-        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's signature
+        timeout: float | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         raise problems.unsupported_url("Sockets of this machine cannot be fetched from.")

@@ -1,4 +1,4 @@
-"""All SQL of asr."""
+"""SQL of recognition: what was fetched, its parts, and their words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from asyncpg import Record
+from common.db import Connection
+from common.events import RecordingOptions
+from common.transcript import Word
 
 from asr.domain.cut import Part
 from asr.domain.spans import Span
-from common.db import Connection
-from common.events import RecordingOptions
-from common.transcript import Segment, Speaker, Transcript, Word
+from asr.queries.words import pack, unpack
 
 State = Literal["skipped", "planned", "recognised", "completed"]
 
@@ -41,30 +41,6 @@ class PartRow:
 
     part: Part
     words: list[Word] | None
-
-
-@dataclass(frozen=True)
-class Revision:
-    """One finished transcript of a recording, without its text."""
-
-    revision: int
-    run: int
-    language: str
-    engine: str
-    duration_seconds: float
-    warnings: list[str]
-    speakers: list[Speaker]
-    segment_count: int
-    word_count: int
-    created_at: datetime
-
-
-def _packed(words: Sequence[Word]) -> list[list[Any]]:
-    return [[word.word, word.start, word.end, word.probability] for word in words]
-
-
-def _words(packed: list[list[Any]]) -> list[Word]:
-    return [Word(word=word, start=start, end=end, probability=p) for word, start, end, p in packed]
 
 
 async def save_transcription(conn: Connection, row: Transcription) -> None:
@@ -102,7 +78,11 @@ async def read_transcription(conn: Connection, asset_id: UUID) -> Transcription 
         """,
         asset_id,
     )
-    return Transcription(**{**row, "options": RecordingOptions(**row["options"])}) if row else None
+    if row is None:
+        return None
+    values: dict[str, Any] = dict(row)
+    values["options"] = RecordingOptions(**row["options"])
+    return Transcription(**values)
 
 
 async def set_state(conn: Connection, asset_id: UUID, state: State) -> None:
@@ -148,7 +128,7 @@ async def read_part(conn: Connection, asset_id: UUID, part_index: int) -> PartRo
     if row is None:
         return None
     part = Part(row["part_index"], tuple(Span(*utterance) for utterance in row["utterances"]))
-    return PartRow(part, None if row["words"] is None else _words(row["words"]))
+    return PartRow(part, None if row["words"] is None else unpack(row["words"]))
 
 
 async def finish_part(conn: Connection, asset_id: UUID, part_index: int, words: Sequence[Word]) -> None:
@@ -156,7 +136,7 @@ async def finish_part(conn: Connection, asset_id: UUID, part_index: int, words: 
         "UPDATE parts SET words = $3, recognised_at = now() WHERE asset_id = $1 AND part_index = $2",
         asset_id,
         part_index,
-        _packed(words),
+        pack(words),
     )
 
 
@@ -179,106 +159,9 @@ async def recognised_words(conn: Connection, asset_id: UUID) -> list[list[Word]]
     rows = await conn.fetch(
         "SELECT words FROM parts WHERE asset_id = $1 AND words IS NOT NULL ORDER BY part_index", asset_id
     )
-    return [_words(row["words"]) for row in rows]
-
-
-async def save_transcript(conn: Connection, transcript: Transcript, run: int, word_count: int, uri: str) -> None:
-    await conn.execute(
-        """
-        INSERT INTO transcripts (asset_id, revision, run, language, engine, duration_seconds, warnings, speakers,
-            segment_count, word_count, transcript_uri)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-        """,
-        transcript.asset_id,
-        transcript.revision,
-        run,
-        transcript.language,
-        transcript.engine,
-        transcript.duration_seconds,
-        transcript.warnings,
-        [speaker.model_dump(mode="json") for speaker in transcript.speakers],
-        len(transcript.segments),
-        word_count,
-        uri,
-    )
-
-
-async def save_segments(conn: Connection, transcript: Transcript) -> None:
-    await conn.executemany(
-        """
-        INSERT INTO segments (asset_id, revision, position, segment_id, start_seconds, end_seconds, speaker_id, text,
-            words)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """,
-        [
-            (transcript.asset_id, transcript.revision, at, s.id, s.start, s.end, s.speaker, s.text, _packed(s.words or []))
-            for at, s in enumerate(transcript.segments)
-        ],
-    )
-
-
-def _revision(row: Record) -> Revision:
-    return Revision(**{**row, "speakers": [Speaker(**speaker) for speaker in row["speakers"]]})
-
-
-async def read_revision(conn: Connection, asset_id: UUID, revision: int | None) -> Revision | None:
-    """The revision asked for, else the newest."""
-    row = await conn.fetchrow(
-        """
-        SELECT revision, run, language, engine, duration_seconds, warnings, speakers, segment_count, word_count,
-            created_at
-        FROM transcripts WHERE asset_id = $1 AND ($2::integer IS NULL OR revision = $2)
-        ORDER BY revision DESC LIMIT 1
-        """,
-        asset_id,
-        revision,
-    )
-    return _revision(row) if row else None
-
-
-async def list_revisions(conn: Connection, asset_id: UUID, before: int | None, limit: int) -> list[Revision]:
-    """Newest first, those older than ``before``."""
-    rows = await conn.fetch(
-        """
-        SELECT revision, run, language, engine, duration_seconds, warnings, speakers, segment_count, word_count,
-            created_at
-        FROM transcripts WHERE asset_id = $1 AND ($2::integer IS NULL OR revision < $2)
-        ORDER BY revision DESC LIMIT $3
-        """,
-        asset_id,
-        before,
-        limit,
-    )
-    return [_revision(row) for row in rows]
-
-
-async def read_segments(conn: Connection, asset_id: UUID, revision: int) -> list[Segment]:
-    rows = await conn.fetch(
-        """
-        SELECT segment_id, start_seconds, end_seconds, speaker_id, text, words FROM segments
-        WHERE asset_id = $1 AND revision = $2 ORDER BY position
-        """,
-        asset_id,
-        revision,
-    )
-    return [
-        Segment(
-            id=row["segment_id"],
-            start=row["start_seconds"],
-            end=row["end_seconds"],
-            speaker=row["speaker_id"],
-            text=row["text"],
-            words=_words(row["words"]),
-        )
-        for row in rows
-    ]
+    return [unpack(row["words"]) for row in rows]
 
 
 async def forget_transcription(conn: Connection, asset_id: UUID) -> None:
     """The recognition with its parts."""
     await conn.execute("DELETE FROM transcriptions WHERE asset_id = $1", asset_id)
-
-
-async def forget_transcripts(conn: Connection, asset_id: UUID) -> None:
-    """Every revision with its segments."""
-    await conn.execute("DELETE FROM transcripts WHERE asset_id = $1", asset_id)

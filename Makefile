@@ -1,0 +1,48 @@
+# Everything a developer or a first-time user types. `make help` lists it.
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run down test check lint types imports drift schemas bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Install what is needed: virtual environment, rabbitmq-server, ffmpeg; starts nothing
+	@scripts/setup.sh
+
+demo: setup ## Transcribe the demo recording, ask six questions, check every answer, stop everything
+	@./earshot demo
+
+run: setup ## Leave Earshot running with the demo recording loaded; make down stops it
+	@./earshot up --detach --demo
+
+down: ## Stop what make run started; its data stays in .earshot
+	@if [ -x $(VENV)/python ]; then ./earshot down; fi
+
+test: setup ## Run all tests on throwaway servers (ARGS="tests/unit -k words" narrows it)
+	$(VENV)/pytest $(ARGS)
+
+check: lint types imports drift test ## All that must be green: lint, types, import rules, drift, tests
+
+lint: setup ## Style and likely mistakes
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+
+types: setup ## Static types of the source, strict
+	$(VENV)/pyright
+
+imports: setup ## Who may import whom
+	$(VENV)/lint-imports
+
+drift: setup ## Do the generated files still say what the code says?
+	./earshot schemas --check
+
+schemas: setup ## Write the generated files anew
+	./earshot schemas
+
+bench: setup ## Measure side by side with raw peers, in one run
+	PYTHONPATH=tests $(VENV)/python -m bench $(ARGS)
+
+clean: down ## Remove the virtual environments and caches; data in .earshot and system packages stay
+	rm -rf .venv .venv-tools .pytest_cache .ruff_cache .import_linter_cache
+	find libs services tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,200 @@
+#!/usr/bin/env bash
+# Installs what Earshot needs and starts nothing. The second time it looks, finds all there, and says nothing.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+PYTHONS=(python3 python3.12 python3.11 python3.13)
+UV_WANTED='uv>=0.9,<1'
+PYTHON_WANTED='>=3.11,<3.14'
+
+say() { printf '%s\n' "$*"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# --- what is there ----------------------------------------------------------------------------------------------
+
+have_rabbitmq() {
+    [ -n "${RABBITMQ_URL:-}" ] && return 0
+    local place
+    for place in /usr/lib/rabbitmq/bin /usr/lib64/rabbitmq/bin /opt/homebrew/opt/rabbitmq/sbin \
+        /usr/local/opt/rabbitmq/sbin /home/linuxbrew/.linuxbrew/opt/rabbitmq/sbin; do
+        [ -x "$place/rabbitmq-server" ] && return 0
+    done
+    have rabbitmq-server
+}
+
+have_ffmpeg() { have ffmpeg && have ffprobe; }
+
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1; }
+
+fitting_python() {
+    local name
+    for name in "${PYTHONS[@]}"; do
+        if have "$name" && fits "$name"; then command -v "$name"; return 0; fi
+    done
+    return 1
+}
+
+uv_path() {
+    if have uv; then command -v uv; elif [ -x .venv-tools/bin/uv ]; then printf '%s\n' "$PWD/.venv-tools/bin/uv"; else return 1; fi
+}
+
+can_make_venvs() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
+
+# --- the system's packages --------------------------------------------------------------------------------------
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif [ -t 0 ]; then sudo "$@"
+    else sudo -n "$@"; fi
+}
+
+may_be_root() { [ "$(id -u)" = 0 ] || have sudo; }
+
+# Called once for everything that is lacking.
+install_packages() {
+    if have apt-get && may_be_root; then apt_install "$@"
+    elif have brew; then brew_install "$@"
+    fi
+}
+
+apt_install() {
+    # A fresh container has no package lists, and then no sizes to tell.
+    if ! apt-cache show "$1" >/dev/null 2>&1; then
+        say "Fetching the lists of packages (apt-get update) …"
+        as_root apt-get update -qq || return 0
+    fi
+    local megabytes
+    megabytes=$(apt-get install --print-uris -qq -y --no-install-recommends "$@" 2>/dev/null |
+        awk '{ bytes += $3 } END { printf "%d", bytes / 1000000 + 1 }') || megabytes='some'
+    say "Installing with apt-get: $* (downloads about $megabytes MB) …"
+    local running_before=yes
+    rabbitmq_service_exists || running_before=no
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >"$LOG" 2>&1 ||
+        say "apt-get reported a problem; its last words: $(tail -n 3 "$LOG" | tr '\n' ' ')"
+    [ "$running_before" = yes ] || stop_packaged_rabbitmq
+}
+
+rabbitmq_service_exists() { dpkg -s rabbitmq-server >/dev/null 2>&1; }
+
+# The package starts a broker of its own; Earshot runs a private one. Only ever called when the package is new here.
+stop_packaged_rabbitmq() {
+    rabbitmq_service_exists || return 0
+    if [ -d /run/systemd/system ] && systemctl is-active --quiet rabbitmq-server; then
+        as_root systemctl disable --now --quiet rabbitmq-server >/dev/null 2>&1 || true
+        say "Stopped the broker that the package started (systemctl enable --now rabbitmq-server brings it back)."
+    elif [ ! -d /run/systemd/system ] && [ -x /etc/init.d/rabbitmq-server ] &&
+        as_root /etc/init.d/rabbitmq-server status >/dev/null 2>&1; then
+        as_root /etc/init.d/rabbitmq-server stop >/dev/null 2>&1 || true
+        say "Stopped the broker that the package started."
+    fi
+}
+
+brew_install() {
+    local names=() name
+    for name in "$@"; do
+        case $name in
+            rabbitmq-server) names+=(rabbitmq) ;;
+            python3.1*) names+=("python@${name#python}") ;;
+            *-venv) ;;
+            *) names+=("$name") ;;
+        esac
+    done
+    [ ${#names[@]} -gt 0 ] || return 0
+    say "Installing with brew: ${names[*]} (downloads about 300 MB) …"
+    brew install "${names[@]}" >"$LOG" 2>&1 || say "brew reported a problem; its last words: $(tail -n 3 "$LOG" | tr '\n' ' ')"
+}
+
+lacking_packages() {
+    have_rabbitmq || say rabbitmq-server
+    have_ffmpeg || say ffmpeg
+    uv_path >/dev/null || can_make_venvs || say python3-venv
+    fitting_python >/dev/null || [ -x .venv/bin/python ] || fitting_package
+}
+
+# Older releases carry a newer Python beside their own.
+fitting_package() {
+    local name
+    if have brew && ! have apt-get; then say python3.12; return 0; fi
+    for name in python3.12 python3.11 python3.13; do
+        if have apt-cache && apt-cache show "$name" >/dev/null 2>&1; then say "$name"; return 0; fi
+    done
+}
+
+# --- Python -----------------------------------------------------------------------------------------------------
+
+get_uv() {
+    uv_path >/dev/null && return 0
+    have python3 || return 0
+    say "Installing uv into .venv-tools (downloads about 25 MB from pypi.org) …"
+    { python3 -m venv .venv-tools && .venv-tools/bin/python -m pip install --quiet --disable-pip-version-check "$UV_WANTED"; } \
+        >"$LOG" 2>&1 || { rm -rf .venv-tools; say "uv could not be installed: $(tail -n 2 "$LOG" | tr '\n' ' ')"; }
+}
+
+sync_packages() {
+    local uv python
+    uv=$(uv_path) || return 1
+    if [ -x .venv/bin/python ] && fits .venv/bin/python; then
+        "$uv" sync --quiet --locked --all-packages --check >/dev/null 2>&1 && return 0
+        "$uv" sync --locked --all-packages
+        return
+    fi
+    say "Installing the Python packages into .venv (downloads about PACKAGES_MB MB from pypi.org) …"
+    if python=$(fitting_python); then
+        "$uv" sync --locked --all-packages --python "$python"
+    else
+        say "No Python $PYTHON_WANTED is here, so uv fetches one first (about 30 MB from github.com) …"
+        "$uv" sync --locked --all-packages --python 3.12
+    fi
+}
+
+# --- what could not be had --------------------------------------------------------------------------------------
+
+complain() {
+    local failed=0
+    if ! have_rabbitmq; then
+        failed=1
+        cat <<'WAYS'
+
+RabbitMQ is missing and could not be installed here. Any one of these will do:
+  package  sudo apt-get install rabbitmq-server      or  brew install rabbitmq
+  Docker   docker run -d -p 5672:5672 rabbitmq:4     and export RABBITMQ_URL=amqp://guest:guest@127.0.0.1:5672/
+  URL      export RABBITMQ_URL=amqp://…              of a broker that you have
+WAYS
+    fi
+    if ! have_ffmpeg; then
+        failed=1
+        cat <<'WAYS'
+
+ffmpeg is missing and could not be installed here. Any one of these will do:
+  package  sudo apt-get install ffmpeg               or  brew install ffmpeg
+  Docker   docker compose up                         runs all of Earshot in containers
+WAYS
+    fi
+    if [ ! -x .venv/bin/python ] || [ "$synced" != yes ]; then
+        failed=1
+        cat <<'WAYS'
+
+The Python packages could not be installed. What they need:
+  Python   3.11, 3.12 or 3.13                        sudo apt-get install python3 python3-venv, or brew install python@3.12
+  uv       pip install uv                            or https://docs.astral.sh/uv/
+  network  pypi.org and files.pythonhosted.org       or a mirror: export UV_DEFAULT_INDEX=https://…
+  Docker   docker compose up                         runs all of Earshot in containers
+WAYS
+    fi
+    return $failed
+}
+
+main() {
+    LOG=$(mktemp "${TMPDIR:-/tmp}/earshot-setup.XXXXXX")
+    trap 'rm -f "$LOG"' EXIT
+    local lacking=() name
+    while read -r name; do lacking+=("$name"); done < <(lacking_packages)
+    [ ${#lacking[@]} -eq 0 ] || install_packages "${lacking[@]}"
+    get_uv
+    synced=no
+    if sync_packages; then synced=yes; fi
+    complain
+}
+
+main "$@"

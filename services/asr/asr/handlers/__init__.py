@@ -1,0 +1,1 @@
+"""Facts in: plan a recording, recognise its parts, join them."""

@@ -1,0 +1,1 @@
+"""HTTP in: uploads from the gateway, media to listeners."""

@@ -1,0 +1,31 @@
+"""What a kept original is called and served as, by the container that ffprobe named."""
+
+from dataclasses import dataclass
+
+_KNOWN: dict[str, tuple[str, str, str]] = {
+    "aac": (".aac", "audio/aac", "audio/aac"),
+    "aiff": (".aiff", "audio/aiff", "audio/aiff"),
+    "asf": (".wma", "audio/x-ms-wma", "video/x-ms-wmv"),
+    "avi": (".avi", "video/x-msvideo", "video/x-msvideo"),
+    "flac": (".flac", "audio/flac", "audio/flac"),
+    "matroska": (".mkv", "audio/x-matroska", "video/x-matroska"),
+    "mov": (".mp4", "audio/mp4", "video/mp4"),
+    "mp3": (".mp3", "audio/mpeg", "audio/mpeg"),
+    "mpegts": (".ts", "video/mp2t", "video/mp2t"),
+    "ogg": (".ogg", "audio/ogg", "video/ogg"),
+    "wav": (".wav", "audio/wav", "audio/wav"),
+}
+_UNKNOWN = (".bin", "application/octet-stream", "application/octet-stream")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """``suffix`` with its dot."""
+
+    suffix: str
+    media_type: str
+
+
+def naming_of(container: str, *, has_video: bool) -> Naming:
+    suffix, audio_type, video_type = _KNOWN.get(container, _UNKNOWN)
+    return Naming(suffix, video_type if has_video else audio_type)

@@ -1,0 +1,78 @@
+"""From a local file to the stored copies of a recording."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import objects
+from common.db import Database
+from common.errors import Continue
+from common.events import AssetRegistered
+from common.objects import Kept
+from common.store import ObjectStore
+
+from fetcher import metrics
+from fetcher.domain.containers import naming_of
+from fetcher.handlers.watching import Watcher
+from fetcher.providers.media.convert import PLAYBACK_SUFFIX, Copies, convert
+from fetcher.providers.media.probe import probe
+from fetcher.providers.scratch import Workspace
+from fetcher.queries import RecordingRow
+
+AUDIO, PLAYBACK, ORIGINAL = "audio", "playback", "original"
+
+
+@dataclass(frozen=True)
+class Copier:
+    """``turns`` bounds how many ffmpegs run at once in this process; ``patience_seconds`` how long to wait for one."""
+
+    db: Database
+    store: ObjectStore
+    turns: asyncio.Semaphore
+    max_seconds: float
+    patience_seconds: float
+
+    async def make(
+        self, source: Path, wanted: AssetRegistered, workspace: Workspace, watcher: Watcher
+    ) -> tuple[dict[str, Kept], RecordingRow]:
+        """Raises CannotProcess for what is no recording, Continue when no turn came."""
+        with metrics.steps.labels("probe").time():
+            facts = await probe(source)
+        async with self._turn():
+            watcher.next_step()
+            with workspace.room() as room, metrics.steps.labels("convert").time():
+                copies = await convert(
+                    source,
+                    facts,
+                    room,
+                    playback=wanted.keep_media != "none",
+                    max_seconds=self.max_seconds,
+                    heard=lambda seconds: watcher.heard(seconds, facts.duration_seconds),
+                )
+                kept = await self._keep(source, copies, wanted)
+        metrics.recorded.inc(copies.duration_seconds)
+        return kept, RecordingRow(wanted.run, copies.duration_seconds, copies.facts.as_json())
+
+    async def _keep(self, source: Path, copies: Copies, wanted: AssetRegistered) -> dict[str, Kept]:
+        with metrics.steps.labels("store").time():
+            kept = {AUDIO: await objects.keep(self.db, self.store, AUDIO, copies.audio, ".flac")}
+            if copies.playback is not None:
+                kept[PLAYBACK] = await objects.keep(self.db, self.store, PLAYBACK, copies.playback, PLAYBACK_SUFFIX)
+            if wanted.keep_media == "original":
+                name = naming_of(copies.facts.container, has_video=copies.facts.video is not None)
+                kept[ORIGINAL] = await objects.keep(self.db, self.store, ORIGINAL, source, name.suffix)
+        return kept
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        try:
+            async with asyncio.timeout(self.patience_seconds):
+                await self.turns.acquire()
+        except TimeoutError:
+            raise Continue from None
+        try:
+            yield
+        finally:
+            self.turns.release()

@@ -1,0 +1,52 @@
+"""How long what was fetched stays: until the transcript is there, until the asset is deleted."""
+
+from dataclasses import dataclass
+
+from common import assets, lifecycle, objects
+from common.db import Database
+from common.delivery import Delivery
+from common.events import AssetDeleted, TranscriptCompleted
+from common.store import ObjectStore
+
+from fetcher import queries
+from fetcher.handlers.copying import AUDIO
+from fetcher.providers.checkpoints import Checkpoints
+from fetcher.providers.scratch import Scratch
+from fetcher.providers.sources import Sources
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Keeps what a later run may need; drops what the collection's choice forbids to keep."""
+
+    db: Database
+    store: ObjectStore
+    sources: Sources
+    scratch: Scratch
+    checkpoints: Checkpoints
+
+    async def drop_audio(self, fact: TranscriptCompleted, delivery: Delivery) -> None:
+        """With ``keep_media: none`` the copy for recognition goes as soon as the transcript is complete.
+
+        Otherwise it stays: transcribing again, or finding speakers later, needs it.
+        """
+        async with delivery.record() as rec:
+            known = await queries.registered_as(rec.conn, fact.asset_id)
+            if known is None or known.keep_media != "none":
+                return
+            await objects.release(rec.conn, fact.asset_id, [AUDIO])
+        await objects.sweep(self.db, self.store)
+
+    async def purge_asset(self, fact: AssetDeleted, delivery: Delivery) -> None:
+        """What lies outside the counted objects first, then what every owner does."""
+        # The tombstone before all: from here on no worker adds a piece that nobody would find.
+        async with self.db.transaction() as conn:
+            await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
+            await assets.mark_deleted(conn, fact.asset_id)
+            known = await queries.registered_as(conn, fact.asset_id)
+        if known is not None:
+            await self.sources.drop_upload(known.source)
+        await self.checkpoints.drop(fact.asset_id)
+        # A worker that is in there finds the tombstone within seconds and clears up itself.
+        self.scratch.discard(fact.asset_id)
+        await lifecycle.purge(self.db, self.store, queries.erase_asset)(fact, delivery)

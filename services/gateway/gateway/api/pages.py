@@ -1,0 +1,115 @@
+"""Pages: what Earshot is, the recordings of whoever is signed in, and one recording that plays at the right second."""
+
+from importlib.resources import files
+from math import isfinite
+from typing import Any
+
+import fastapi_offline
+from common.errors import ApiError
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader
+from starlette.staticfiles import StaticFiles
+
+from gateway.api import models
+from gateway.auth.access import resolve_asset
+from gateway.auth.principal import Principal, identify
+from gateway.door import TheDoor
+from gateway.queries import assets
+from gateway.queries.assets import AssetFilter
+
+router = APIRouter(include_in_schema=False)
+
+_LISTED = 50
+_STRICT = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# The viewers of the API description write styles of their own and draw with data: and blob: addresses.
+_VIEWER = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; worker-src blob:; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+_templates = Environment(loader=PackageLoader("gateway", "pages/templates"), autoescape=True)
+_templates.filters["clock"] = _clock
+
+
+def _render(template: str, *, status_code: int = 200, policy: str = _STRICT, **values: Any) -> HTMLResponse:
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+    return HTMLResponse(_templates.get_template(template).render(**values), status_code, headers=headers)
+
+
+@router.get("/")
+async def home(request: Request, door: TheDoor) -> HTMLResponse:
+    user = await _visitor(request, door)
+    recordings: list[models.Asset] = []
+    if user is not None:
+        async with door.service.db.acquire() as conn:
+            rows = await assets.assets_before(conn, user.user_id, AssetFilter(kind="recording"), None, _LISTED)
+        recordings = [models.Asset.of(row) for row in rows]
+    return _render("home.html", user=user, recordings=recordings)
+
+
+@router.get("/r/{asset_id}")
+async def recording(request: Request, asset_id: str, door: TheDoor, t: str = "") -> HTMLResponse:
+    """`t` is where to begin, in seconds."""
+    user = await _visitor(request, door)
+    if user is None:
+        message = "Make a link that signs this browser in with: ./earshot open"
+        return _render("message.html", status_code=401, title="Sign in first", message=message, user=None)
+    try:
+        async with door.service.db.acquire() as conn:
+            seen = await resolve_asset(conn, user.user_id, asset_id)
+            asset = await assets.asset_by_id(conn, seen.asset_id)
+    except ApiError as error:
+        asset, message = None, error.detail
+    else:
+        message = "There is no such asset."
+    if asset is None:
+        return _render("message.html", status_code=404, title="Not found", message=message, user=user)
+    return _render("recording.html", user=user, recording=models.Asset.of(asset), start_seconds=_seconds(t))
+
+
+@router.get("/docs")
+async def docs() -> HTMLResponse:
+    return _render("api.html", policy=_VIEWER, viewer="swagger")
+
+
+@router.get("/redoc")
+async def redoc() -> HTMLResponse:
+    return _render("api.html", policy=_VIEWER, viewer="redoc")
+
+
+def mount_static(app: FastAPI) -> None:
+    """Our own scripts and styles, and the files of the two viewers of the API description."""
+    app.mount("/static/api", StaticFiles(directory=str(files(fastapi_offline) / "static")))
+    app.mount("/static", StaticFiles(directory=str(files("gateway") / "pages" / "static")))
+
+
+async def _visitor(request: Request, door: TheDoor) -> Principal | None:
+    try:
+        return await identify(request, door)
+    except ApiError:
+        return None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return 0.0
+    return round(seconds, 3) if isfinite(seconds) and seconds > 0 else 0.0

@@ -1,0 +1,142 @@
+"""The gateway's ear on the live exchange: stores progress, and brings news to the clients that watch."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any, Protocol
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from common import topology
+from common.broker import BROKER_AWAY, declare_topology
+from common.db import DATABASE_AWAY, DATABASE_BUSY
+from common.logs import get_logger
+from pydantic import ValidationError
+
+from gateway.handlers.progress import ProgressKeeper, Report
+from gateway.live.hub import Hub
+
+log = get_logger()
+
+_MOST_WAITING = 1_000
+_EVERYTHING = "#"
+
+Handle = Callable[[AbstractIncomingMessage], Awaitable[None]]
+
+
+class Teller(Protocol):
+    """Passes on what the live exchange brings."""
+
+    async def tell(self, routing_key: str, body: dict[str, Any]) -> None: ...
+
+    async def refresh(self) -> None: ...
+
+
+class Feed:
+    """Listens for as long as the gateway runs; what passes while the broker is away is lost, as it may be."""
+
+    def __init__(self, url: str, hub: Hub, teller: Teller | None, keeper: ProgressKeeper | None) -> None:
+        self._url = url
+        self._hub = hub
+        self._teller = teller
+        self._keeper = keeper
+        self._queue: AbstractQueue | None = None
+        self._bound: set[str] = set()
+        self._binding = asyncio.Lock()
+        hub.on_watching(self.rebind)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self._listen()
+            except (*BROKER_AWAY, OSError) as error:
+                log.info("live_waits", error=repr(error)[:200])
+            self._queue = None
+            await asyncio.sleep(1)
+
+    async def rebind(self) -> None:
+        """Hear about exactly what the clients watch. Without a broker there is nothing to bind: done when it is back."""
+        async with self._binding:
+            if self._queue is None:
+                return
+            try:
+                await self._bind(self._queue)
+            except (*BROKER_AWAY, OSError) as error:
+                log.info("live_binding_waits", error=repr(error)[:200])
+
+    async def _bind(self, queue: AbstractQueue) -> None:
+        wanted = {f"{kind}.{asset}" for asset in self._hub.watched_assets for kind in ("progress", "news")}
+        if self._hub.watches_collections:
+            wanted = {_EVERYTHING}
+        for key in wanted - self._bound:
+            await queue.bind(topology.LIVE_EXCHANGE, key)
+            self._bound.add(key)
+        for key in self._bound - wanted:
+            await queue.unbind(topology.LIVE_EXCHANGE, key)
+            self._bound.discard(key)
+
+    async def _listen(self) -> None:
+        connection = await aio_pika.connect(f"{self._url}{'&' if '?' in self._url else '?'}heartbeat=10", timeout=10)
+        lost = asyncio.Event()
+        connection.close_callbacks.add(lambda *_: lost.set())
+        async with connection:
+            channel = await connection.channel()
+            await declare_topology(channel)
+            workers = [asyncio.create_task(work) for work in await self._hear(channel)]
+            try:
+                await lost.wait()
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _hear(self, channel: AbstractChannel) -> list[Any]:
+        """Begin to consume; the coroutines that handle what comes, one message after the other."""
+        work: list[Any] = []
+        if self._keeper is not None:
+            queue = await channel.get_queue(topology.PROGRESS_QUEUE)
+            work.append(await _in_order(queue, self._keep))
+        if self._teller is not None:
+            own = await channel.declare_queue(
+                f"gateway.live.{uuid4().hex}", exclusive=True, auto_delete=True, arguments={"x-max-length": 10_000}
+            )
+            self._queue, self._bound = own, set()
+            work.append(await _in_order(own, self._tell))
+            await self.rebind()
+            await self._teller.refresh()
+        return work
+
+    async def _keep(self, message: AbstractIncomingMessage) -> None:
+        assert self._keeper is not None
+        await self._keeper.take(Report.model_validate_json(message.body), monotonic())
+
+    async def _tell(self, message: AbstractIncomingMessage) -> None:
+        assert self._teller is not None
+        await self._teller.tell(message.routing_key or "", json.loads(message.body))
+
+
+async def _in_order(queue: AbstractQueue, handle: Handle) -> Any:
+    """Consume into a short queue of our own: the oldest goes when it is full, and no message waits for an ack."""
+    waiting: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue(_MOST_WAITING)
+
+    async def receive(message: AbstractIncomingMessage) -> None:
+        if waiting.full():
+            waiting.get_nowait()
+        waiting.put_nowait(message)
+
+    await queue.consume(receive, no_ack=True)
+    return _handle_all(waiting, handle)
+
+
+async def _handle_all(waiting: "asyncio.Queue[AbstractIncomingMessage]", handle: Handle) -> None:
+    while True:
+        message = await waiting.get()
+        try:
+            await handle(message)
+        except (ValidationError, ValueError) as error:
+            log.info("live_message_strange", error=str(error)[:200])
+        except (*DATABASE_AWAY, *DATABASE_BUSY, OSError) as error:
+            log.info("live_message_lost", error=repr(error)[:200])

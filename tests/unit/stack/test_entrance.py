@@ -1,0 +1,79 @@
+"""The files at the root: Makefile, launcher, set-up script, CI."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+TARGETS = set(["help", "setup", "demo", "run", "test", "check", "lint", "types", "imports", "drift", "bench", "schemas", "clean", "down"])
+TOOLS = ("bash", "sh", "cat", "dirname", "mktemp", "rm", "tail", "tr", "id", "awk", "readlink", "env")
+
+
+def run(*words: str, cwd: Path = ROOT, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    environ = {"PATH": path or os.environ["PATH"], "HOME": str(cwd), "LC_ALL": "C"}
+    return subprocess.run(words, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> tuple[Path, str]:
+    """A checkout with a space in its path on a machine that has nothing but a shell."""
+    checkout, tools = tmp_path / "my checkout", tmp_path / "bin"
+    (checkout / "scripts").mkdir(parents=True)
+    shutil.copy(ROOT / "scripts" / "setup.sh", checkout / "scripts")
+    shutil.copy(ROOT / "earshot", checkout)
+    tools.mkdir()
+    for tool in TOOLS:
+        (tools / tool).symlink_to(shutil.which(tool) or tool)
+    return checkout, str(tools)
+
+
+def test_help_lists_every_target_and_every_target_exists() -> None:
+    listed = set(re.findall(r"^  make (\w+)", run("make", "help").stdout, re.MULTILINE))
+    assert listed == TARGETS
+    for target in sorted(TARGETS):
+        planned = run("make", "--dry-run", target)
+        assert planned.returncode == 0, planned.stderr
+
+
+def test_check_runs_everything_that_ci_runs() -> None:
+    planned = run("make", "--dry-run", "check").stdout
+    for command in ("ruff check", "ruff format --check", "pyright", "lint-imports", "schemas --check", "pytest"):
+        assert command in planned
+    assert "make check" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("script", ["scripts/setup.sh", ".ci/run", "earshot"])
+def test_scripts_can_be_run_and_parse(script: str) -> None:
+    assert os.access(ROOT / script, os.X_OK)
+    shell = "sh" if script == "earshot" else "bash"
+    assert run(shell, "-n", script).returncode == 0
+
+
+def test_the_launcher_without_an_environment_says_what_to_do(bare: tuple[Path, str]) -> None:
+    checkout, tools = bare
+    said = run(str(checkout / "earshot"), "status", cwd=Path("/"), path=tools)
+    assert said.returncode == 1
+    assert f"make -C '{checkout}' setup" in said.stderr
+
+
+def test_the_launcher_works_from_any_folder_and_through_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "ear"
+    link.symlink_to(ROOT / "earshot")
+    said = run(str(link), "--help", cwd=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert "transcript" in said.stdout
+
+
+def test_setup_says_once_and_plainly_what_cannot_be_had(bare: tuple[Path, str]) -> None:
+    checkout, tools = bare
+    said = run(str(checkout / "scripts" / "setup.sh"), cwd=Path("/"), path=tools)
+    assert said.returncode == 1
+    assert said.stdout.count("ffmpeg is missing") == 1
+    assert said.stdout.count("The Python packages could not be installed") == 1
+    for way in ("package", "Docker"):
+        assert way in said.stdout
+    assert [path.name for path in sorted(checkout.iterdir())] == ["earshot", "scripts"]
