@@ -15,7 +15,9 @@ from common import bootstrap, topology
 from common.broker import declare_topology
 from common.db import Database
 from common.migrations import core_tables
-from stack.testing import ThrowawayPostgres, ThrowawayRabbit
+from stack.testing import ThrowawayPostgres, ThrowawayRabbit, ThrowawayStack
+
+from tests.media_server import MediaServer
 
 TEMPLATE = "earshot_template"
 
@@ -140,3 +142,17 @@ def store_url(tmp_path: Path) -> str:
     url = f"file://{tmp_path / 'objects'}"
     asyncio.run(bootstrap.prepare_store(url))
     return url
+
+
+@pytest.fixture(scope="session")
+def media() -> Generator[MediaServer]:
+    """A loopback server of recordings, well-behaved and otherwise."""
+    with MediaServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stack() -> Generator[ThrowawayStack]:
+    """A whole Earshot on private ports that may fetch from loopback."""
+    with ThrowawayStack(environ={"EARSHOT_ALLOW_PRIVATE_HOSTS": "true", "EARSHOT_LOG_FORMAT": "json"}) as running:
+        yield running

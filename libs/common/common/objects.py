@@ -114,7 +114,8 @@ async def abandon(db: Database, kept: Iterable[Kept]) -> None:
     Nobody needs to call this for safety; without it the content stays for the hour of grace.
     """
     async with db.transaction() as conn:
-        for each in kept:
+        # In the order in which rows are locked everywhere.
+        for each in sorted(kept, key=lambda one: (one.kind, one.sha256)):
             await conn.execute(
                 """
                 UPDATE objects o SET unreferenced_at = now()

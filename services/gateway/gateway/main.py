@@ -25,8 +25,13 @@ from gateway.settings import GatewaySettings
 def build(settings: GatewaySettings | None = None) -> Service:
     settings = settings or GatewaySettings()  # pyright: ignore[reportCallIssue]
     service = Service("gateway", settings)
-    door = _door(service, settings)
+    hear(service)
+    serve(service, settings)
+    attend(service, settings)
+    return service
 
+
+def hear(service: Service) -> None:
     service.hear(e.IngestionRequested, ingestion.take_request)
     service.hear(e.RecordingFetched, stages.note_fetched)
     service.hear(e.PartPlanned, stages.note_part_planned)
@@ -38,19 +43,67 @@ def build(settings: GatewaySettings | None = None) -> Service:
     for fact in (e.AssetRegistered, e.AssetUpdated, e.AssetDeleted, e.ProcessingRestarted, e.ProcessingCancelled):
         service.hear(fact, own.repeat)
 
+
+def serve(service: Service, settings: GatewaySettings) -> None:
     document = find_openapi(settings.openapi_path)
     table = read_table(document or {})
     service.max_body_bytes = settings.max_json_bytes
     service.streaming_paths = ("/api/recordings/upload", *file_paths(table))
     for router in (health, auth, keys, users, members, collections, upload, recordings, live, pages):
         service.serve(router.router)
-    for prefix, tag in (("/api/assets", "assets"), ("/api/recordings", "recordings")):
+    for prefix, tag in (("/api/recordings", "recordings"), ("/api/assets", "assets")):
         service.serve(asset_router(prefix, tag))
         service.serve(processing_router(prefix, tag))
     service.serve(jobs_router())
-    if document is not None:
-        service.serve(description.description_router(document))
+    service.serve(description.description_router(document or {}))
+    # Last: what no route above serves belongs to another service, or to nobody.
     service.serve(forwarding_router(table))
 
-    _attend(service, settings, door)
-    return service
+
+def attend(service: Service, settings: GatewaySettings) -> None:
+    """Everything that lives as long as the process."""
+    hub = Hub(service.db)
+    door = Door(
+        service=service,
+        settings=settings,
+        signer=Signer("gateway", settings.identity_private_key.get_secret_value()),
+        upstreams=Upstreams(
+            settings.service_urls,
+            connect_seconds=settings.upstream_connect_seconds,
+            read_seconds=settings.upstream_read_seconds,
+        ),
+        hub=hub,
+        callers=Buckets(settings.requests_per_second, settings.request_burst),
+        bad_keys=Buckets(settings.bad_keys_per_minute / 60, settings.bad_keys_per_minute),
+    )
+    service.app.state.door = door
+    pages.mount_static(service.app)
+    if settings.cors_origins:
+        service.app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            allow_credentials=True,
+            expose_headers=["Location", "ETag", "Retry-After", "X-Request-Id", "Content-Range"],
+        )
+    feed = Feed(
+        settings.rabbitmq_url,
+        hub,
+        Telling(door) if service.does("api") else None,
+        ProgressKeeper(service.db) if service.does("worker") else None,
+    )
+    service.on_start(door.upstreams.open)
+    service.on_stop(door.upstreams.close)
+    service.background(feed.run, every_seconds=1, role=settings.role)
+    housekeeping = Housekeeping(service.db, settings.idempotency_hours)
+    service.background(housekeeping.tidy, every_seconds=600)
+    service.background(housekeeping.measure, every_seconds=15)
+
+
+def main() -> None:
+    build().run()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,9 @@ stage_seconds = Histogram(
 )
 jobs_finished = Counter("earshot_gateway_jobs_finished_total", "Jobs that came to an end", ["status", "category"])
 jobs_active = Gauge("earshot_gateway_jobs_active", "Assets that are waiting or being processed")
-forwarded = Counter("earshot_gateway_forwarded_requests_total", "Requests forwarded to a service", ["upstream", "status"])
+forwarded = Counter(
+    "earshot_gateway_forwarded_requests_total", "Requests forwarded to a service", ["upstream", "status"]
+)
 sockets = Gauge("earshot_gateway_websockets", "Open WebSockets")
 refused = Counter("earshot_gateway_refused_requests_total", "Requests turned away at the door", ["reason"])
 

@@ -53,7 +53,7 @@ async def change(conn: Connection, held: Held, changed: Journey, at: datetime) -
 
 
 async def retry(tx: Transaction, asset_id: UUID, from_stage: StageName | None) -> None:
-    """Begin the next run. Raises ValueError, in words for a person, when there is nothing to retry or not from there."""
+    """Begin the next run. Raises ValueError, in words for a person, when it cannot begin, or not there."""
     held = await hold(tx.conn, asset_id)
     if held.job.status in ("pending", "processing"):
         raise ValueError("The recording is still being processed.")

@@ -150,7 +150,8 @@ class Fetcher:
 
 async def _record(rec: Recording, wanted: AssetRegistered, copies: dict[str, Kept], row: queries.RecordingRow) -> None:
     """References, row and fact together."""
-    for name, kept in copies.items():
+    # In the order in which rows of objects are locked everywhere.
+    for name, kept in sorted(copies.items()):
         await objects.refer(rec.conn, kept, wanted.asset_id, name)
     await queries.save_recording(rec.conn, wanted.asset_id, row)
     audio, playback = copies[AUDIO], copies.get(PLAYBACK)

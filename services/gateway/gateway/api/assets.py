@@ -1,5 +1,6 @@
 """Assets: listed, read, changed and deleted; the same under each kind's own name."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -54,7 +55,7 @@ def _recordings_asked(
 def _assets_asked(
     same: Annotated[AssetFilter, Depends(_recordings_asked)], kind: models.Kind | None = None
 ) -> AssetFilter:
-    return AssetFilter(**{**vars(same), "kind": kind})
+    return replace(same, kind=kind)
 
 
 async def list_assets(

@@ -96,9 +96,7 @@ async def change_collection(
     if change.name is None and "name" in change.model_fields_set:
         raise invalid("name: a name cannot be removed.")
     async with door.service.transaction() as tx:
-        await collections.change_collection(
-            tx.conn, collection_id, change.name, change.description, change.keep_media
-        )
+        await collections.change_collection(tx.conn, collection_id, change.name, change.description, change.keep_media)
     return await _show(door, user.user_id, collection_id)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from importlib.metadata import version
 
-from common.broker import BROKER_AWAY
+from common.away import BROKER_AWAY
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
@@ -50,11 +50,14 @@ async def alive() -> Alive:
 )
 async def ready(door: TheDoor, response: Response) -> Readiness:
     """A report for people, not a probe: 503 when anything is away."""
-    names = door.upstreams.names
-    database, broker, store, *services = await asyncio.gather(
-        door.service.db.ready(), _broker(door), _store(door), *(door.upstreams.ready(name) for name in names)
+    (database, broker, store), services = await asyncio.gather(
+        asyncio.gather(door.service.db.ready(), _broker(door), _store(door)),
+        asyncio.gather(*(door.upstreams.ready(name) for name in door.upstreams.names)),
     )
-    parts = {name: Part(ready=all(checks.values()), checks=checks) for name, checks in zip(names, services, strict=True)}
+    parts = {
+        name: Part(ready=all(checks.values()), checks=checks)
+        for name, checks in zip(door.upstreams.names, services, strict=True)
+    }
     good = database and broker and store and all(part.ready for part in parts.values())
     response.status_code = 200 if good else 503
     return Readiness(
@@ -71,7 +74,7 @@ async def _broker(door: Door) -> bool:
     publisher = door.service.publisher
     try:
         await asyncio.wait_for(publisher.open(), _PATIENCE_SECONDS)
-    except (*BROKER_AWAY, OSError):
+    except BROKER_AWAY:
         return False
     return publisher.connected
 

@@ -101,9 +101,7 @@ class Status(BaseModel):
     stages: list[StageState]
 
     @classmethod
-    def of(
-        cls, job: jobs.Job, duration_seconds: float | None, now: datetime, rates: dict[str, float]
-    ) -> "Status":
+    def of(cls, job: jobs.Job, duration_seconds: float | None, now: datetime, rates: dict[str, float]) -> "Status":
         return cls(
             status=job.journey.status,
             stage=job.journey.stage,
@@ -123,9 +121,9 @@ class Timing(BaseModel):
 
     @classmethod
     def of(cls, stage: journey.Stage) -> "Timing":
-        known = stage.started_at is not None and stage.finished_at is not None
-        seconds = (stage.finished_at - stage.started_at).total_seconds() if known else None  # type: ignore[operator]
-        return cls(started_at=stage.started_at, finished_at=stage.finished_at, seconds=seconds)
+        started, finished = stage.started_at, stage.finished_at
+        seconds = (finished - started).total_seconds() if started and finished else None
+        return cls(started_at=started, finished_at=finished, seconds=seconds)
 
 
 class Job(BaseModel):

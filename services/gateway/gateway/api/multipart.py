@@ -1,6 +1,6 @@
 """Multipart bodies as a stream of events, parsed piece by piece as they arrive and never held whole."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from python_multipart import MultipartParser
@@ -83,7 +83,7 @@ class _Collector:
         return events
 
 
-async def read_events(content_type: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+async def read_events(content_type: str, chunks: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
     """Every part begins, brings its data in pieces, and ends. Raises BadForm."""
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")

@@ -107,9 +107,7 @@ async def take_in(
     return asset_id, fresh
 
 
-async def _register(
-    tx: Transaction, user: Principal, fields: RecordingFields, source: Source, asset_id: UUID
-) -> None:
+async def _register(tx: Transaction, user: Principal, fields: RecordingFields, source: Source, asset_id: UUID) -> None:
     collection_id = await target_collection(tx.conn, user.user_id, fields.collection_id)
     keep_media = await collections.keep_media_of(tx.conn, collection_id)
     if keep_media is None:

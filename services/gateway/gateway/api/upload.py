@@ -63,7 +63,7 @@ class Form:
         try:
             return RecordingFields.model_validate(given)
         except ValidationError as error:
-            errors = [
+            errors: list[dict[str, object]] = [
                 {"field": ".".join(map(str, item["loc"])), "message": item["msg"]} for item in error.errors()
             ]
             raise invalid(f"{errors[0]['field']}: {errors[0]['message']}", errors=errors) from error

@@ -60,7 +60,7 @@ class Journey:
     @property
     def stage(self) -> StageName:
         """The stage that the job is at: the first unfinished one, or the last."""
-        return next((stage.name for stage in self.stages if stage.status != "done"), self.stages[-1].name)
+        return next((stage for stage in self.stages if stage.status != "done"), self.stages[-1]).name
 
     @property
     def error(self) -> Failure | None:
@@ -139,8 +139,8 @@ def restart(journey: Journey, from_stage: str) -> Journey:
     first = names.index(from_stage)
     for stage in journey.stages[:first]:
         if stage.status != "done":
-            raise ValueError(f"The stage {stage.name!r} has not finished, so the recording cannot go on from {from_stage!r}.")
-    return Journey(journey.stages[:first] + tuple(Stage(name) for name in names[first:]))
+            raise ValueError(f"It cannot begin again at {from_stage!r}: the stage {stage.name!r} has not finished.")
+    return Journey(journey.stages[:first] + tuple(Stage(stage.name) for stage in journey.stages[first:]))
 
 
 def _done(stage: Stage, begun: datetime, at: datetime) -> Stage:

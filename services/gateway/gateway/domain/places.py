@@ -30,7 +30,9 @@ def check_url(url: str, *, allow_private: bool) -> None:
         raise BadPlace("unsupported_url", "This is not a valid URL.", "Check the address for typing errors.") from None
     if parts.scheme.lower() not in ("http", "https"):
         name = f"the scheme {parts.scheme!r}" if parts.scheme else "an address without a scheme"
-        raise BadPlace("unsupported_url", f"Earshot cannot fetch {name}.", "Give a URL that begins with http:// or https://.")
+        raise BadPlace(
+            "unsupported_url", f"Earshot cannot fetch {name}.", "Give a URL that begins with http:// or https://."
+        )
     if not host:
         raise BadPlace("unsupported_url", "The URL names no host.", "Check the address for typing errors.")
     if parts.username or parts.password:

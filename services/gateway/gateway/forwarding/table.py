@@ -61,9 +61,7 @@ def read_table(document: dict[str, Any]) -> list[Forwarding]:
 
 def file_paths(table: list[Forwarding]) -> tuple[str, ...]:
     """The beginnings of paths whose bodies are files: they stream, and their owner limits their size."""
-    return tuple(
-        sorted({r.path.split("{")[0] for r in table if any(o.takes_files for o in r.operations.values())})
-    )
+    return tuple(sorted({r.path.split("{")[0] for r in table if any(o.takes_files for o in r.operations.values())}))
 
 
 def _operation(described: dict[str, Any]) -> Operation:

@@ -52,7 +52,5 @@ class ProgressKeeper:
                 return False
             at = datetime.now(UTC)
             words = report.words or None
-            await change(
-                conn, held, journey.advance(held.job.journey, report.stage, report.progress, words, at), at
-            )
+            await change(conn, held, journey.advance(held.job.journey, report.stage, report.progress, words, at), at)
         return True

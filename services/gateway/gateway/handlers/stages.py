@@ -69,9 +69,7 @@ async def note_transcript(fact: TranscriptCompleted, delivery: Delivery) -> None
         held = await hold(rec.conn, fact.asset_id, fact.run)
         now = datetime.now(UTC)
         await change(rec.conn, held, journey.finish(held.job.journey, "transcribe", now), now)
-        if await assets.set_transcript(
-            rec.conn, fact.asset_id, fact.revision, fact.language, fact.duration_seconds
-        ):
+        if await assets.set_transcript(rec.conn, fact.asset_id, fact.revision, fact.language, fact.duration_seconds):
             await _write_down_transcript(rec.conn, fact)
     await spread(delivery.live, fact)
 

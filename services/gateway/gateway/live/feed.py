@@ -10,10 +10,9 @@ from uuid import uuid4
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from common import topology
-from common.broker import BROKER_AWAY, declare_topology
-from common.db import DATABASE_AWAY, DATABASE_BUSY
+from common.away import BROKER_AWAY, DATABASE_TROUBLE
+from common.broker import declare_topology
 from common.logs import get_logger
-from pydantic import ValidationError
 
 from gateway.handlers.progress import ProgressKeeper, Report
 from gateway.live.hub import Hub
@@ -52,19 +51,19 @@ class Feed:
         while True:
             try:
                 await self._listen()
-            except (*BROKER_AWAY, OSError) as error:
+            except BROKER_AWAY as error:
                 log.info("live_waits", error=repr(error)[:200])
             self._queue = None
             await asyncio.sleep(1)
 
     async def rebind(self) -> None:
-        """Hear about exactly what the clients watch. Without a broker there is nothing to bind: done when it is back."""
+        """Hear about exactly what the clients watch; while the broker is away there is nothing to bind."""
         async with self._binding:
             if self._queue is None:
                 return
             try:
                 await self._bind(self._queue)
-            except (*BROKER_AWAY, OSError) as error:
+            except BROKER_AWAY as error:
                 log.info("live_binding_waits", error=repr(error)[:200])
 
     async def _bind(self, queue: AbstractQueue) -> None:
@@ -81,7 +80,11 @@ class Feed:
     async def _listen(self) -> None:
         connection = await aio_pika.connect(f"{self._url}{'&' if '?' in self._url else '?'}heartbeat=10", timeout=10)
         lost = asyncio.Event()
-        connection.close_callbacks.add(lambda *_: lost.set())
+
+        def on_close(*_: object) -> None:
+            lost.set()
+
+        connection.close_callbacks.add(on_close)
         async with connection:
             channel = await connection.channel()
             await declare_topology(channel)
@@ -136,7 +139,7 @@ async def _handle_all(waiting: "asyncio.Queue[AbstractIncomingMessage]", handle:
         message = await waiting.get()
         try:
             await handle(message)
-        except (ValidationError, ValueError) as error:
+        except ValueError as error:
             log.info("live_message_strange", error=str(error)[:200])
-        except (*DATABASE_AWAY, *DATABASE_BUSY, OSError) as error:
+        except DATABASE_TROUBLE as error:
             log.info("live_message_lost", error=repr(error)[:200])

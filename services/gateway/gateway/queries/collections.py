@@ -155,9 +155,7 @@ async def lock_members(conn: Connection, collection_id: UUID) -> None:
 
 
 async def owners_of(conn: Connection, collection_id: UUID) -> list[UUID]:
-    rows = await conn.fetch(
-        "SELECT user_id FROM members WHERE collection_id = $1 AND role = 'owner'", collection_id
-    )
+    rows = await conn.fetch("SELECT user_id FROM members WHERE collection_id = $1 AND role = 'owner'", collection_id)
     return [row["user_id"] for row in rows]
 
 

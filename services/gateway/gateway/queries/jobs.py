@@ -107,9 +107,7 @@ async def job_for(conn: Connection, user_id: UUID, job_id: UUID) -> Job | None:
     return (await _with_stages(conn, [row]))[0] if row else None
 
 
-async def jobs_before(
-    conn: Connection, user_id: UUID, which: JobFilter, before: UUID | None, limit: int
-) -> list[Job]:
+async def jobs_before(conn: Connection, user_id: UUID, which: JobFilter, before: UUID | None, limit: int) -> list[Job]:
     """Those that the user may see, newest first."""
     rows = await conn.fetch(
         f"""

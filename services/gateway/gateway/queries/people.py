@@ -79,9 +79,7 @@ async def end_session(conn: Connection, token_hash: bytes) -> None:
     await conn.execute("DELETE FROM sessions WHERE token_hash = $1", token_hash)
 
 
-async def add_token(
-    conn: Connection, table: SingleUse, token_hash: bytes, user_id: UUID, expires_at: datetime
-) -> None:
+async def add_token(conn: Connection, table: SingleUse, token_hash: bytes, user_id: UUID, expires_at: datetime) -> None:
     await conn.execute(
         f"INSERT INTO {table} (token_hash, user_id, expires_at) VALUES ($1, $2, $3)", token_hash, user_id, expires_at
     )

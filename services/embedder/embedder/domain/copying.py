@@ -1,0 +1,117 @@
+"""Rows in PostgreSQL's binary COPY format, for types that asyncpg has no binary encoder for, and for speed."""
+
+import struct
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">II", 0, 0)
+TRAILER = struct.pack(">h", -1)
+_INT4_OID = 23
+_TEXT_OID = 25
+
+
+def row(*fields: bytes) -> bytes:
+    parts = [struct.pack(">h", len(fields))]
+    for field in fields:
+        parts += (struct.pack(">i", len(field)), field)
+    return b"".join(parts)
+
+
+def int4(value: int) -> bytes:
+    return struct.pack(">i", value)
+
+
+def text(value: str) -> bytes:
+    """Also the binary form of ``json``. A NUL, which Postgres cannot hold, becomes a replacement character."""
+    return value.replace("\0", "\ufffd").encode()
+
+
+def jsonb(value: str) -> bytes:
+    return b"\x01" + text(value)
+
+
+def uuid(value: UUID) -> bytes:
+    return value.bytes
+
+
+def text_array(values: Sequence[str]) -> bytes:
+    return _array(_TEXT_OID, [text(value) for value in values])
+
+
+def int4_array(values: Sequence[int]) -> bytes:
+    return _array(_INT4_OID, [int4(value) for value in values])
+
+
+def _array(oid: int, elements: Sequence[bytes]) -> bytes:
+    if not elements:
+        return struct.pack(">iiI", 0, 0, oid)
+    head = struct.pack(">iiIii", 1, 0, oid, len(elements), 1)
+    return head + b"".join(struct.pack(">i", len(element)) + element for element in elements)
+
+
+def halfvec(vector: NDArray[np.float32]) -> bytes:
+    """pgvector's half-precision vector; ``vector`` has one dimension."""
+    return struct.pack(">HH", len(vector), 0) + vector.astype(">f2").tobytes()
+
+
+def tsvector(words: Iterable[tuple[str, int, str]]) -> bytes:
+    """Lexemes as (word, position from 1, weight ``A`` to ``D``)."""
+    places: dict[bytes, list[int]] = {}
+    for word, position, weight in words:
+        place = position | "DCBA".index(weight) << 14
+        places.setdefault(text(word), []).append(place)
+    parts = [struct.pack(">I", len(places))]
+    for word in sorted(places):
+        parts.append(word + b"\0" + struct.pack(f">H{len(places[word])}H", len(places[word]), *places[word]))
+    return b"".join(parts)
+
+
+# One row of postings as it travels: the number of fields, then each field behind its size in bytes.
+_POSTING = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("term_id_size", ">i4"),
+        ("term_id", ">i4"),
+        ("chunk_number_size", ">i4"),
+        ("chunk_number", ">i4"),
+        ("asset_number_size", ">i4"),
+        ("asset_number", ">i4"),
+        ("tf_size", ">i4"),
+        ("tf", ">i2"),
+        ("len_size", ">i4"),
+        ("len", ">i2"),
+    ]
+)
+_MOST = 32_767
+
+
+def postings(
+    term_ids: NDArray[np.int32],
+    chunk_numbers: NDArray[np.int32],
+    asset_numbers: NDArray[np.int32],
+    tf: NDArray[np.int32],
+    lengths: NDArray[np.int32],
+) -> bytes:
+    """Rows of ``postings`` from columns of equal length; counts above a smallint are cut to its most."""
+    rows = np.zeros(len(term_ids), _POSTING)
+    rows["fields"] = 5
+    for name, values, size in (
+        ("term_id", term_ids, 4),
+        ("chunk_number", chunk_numbers, 4),
+        ("asset_number", asset_numbers, 4),
+        ("tf", np.minimum(tf, _MOST), 2),
+        ("len", np.minimum(lengths, _MOST), 2),
+    ):
+        rows[f"{name}_size"], rows[name] = size, values
+    return rows.tobytes()
+
+
+def embeddings(chunk_numbers: Sequence[int], asset_number: int, vectors: NDArray[np.float32]) -> bytes:
+    """Rows of ``embeddings_<model>``; ``vectors`` of shape (chunks, dimensions)."""
+    asset = int4(asset_number)
+    return b"".join(
+        row(int4(number), asset, halfvec(vector)) for number, vector in zip(chunk_numbers, vectors, strict=True)
+    )

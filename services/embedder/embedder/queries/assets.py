@@ -1,0 +1,113 @@
+"""What is known of each asset, and what of it is indexed."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from common.db import Connection
+from common.events import TranscriptCompleted
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """An asset's row: ``run`` and ``revision`` of the index, 0 while there is none."""
+
+    number: int
+    collection_id: UUID
+    run: int
+    revision: int
+    chunk_count: int
+
+
+def registered_at(asset_id: UUID) -> datetime:
+    """The moment an asset was registered, which its UUIDv7 begins with."""
+    return datetime.fromtimestamp((asset_id.int >> 80) / 1000, UTC)
+
+
+async def remember(conn: Connection, fact: TranscriptCompleted, collection_id: UUID) -> None:
+    """Keep the newest transcript heard of, so that the index can be made again from it."""
+    await conn.execute(
+        """
+        INSERT INTO indexed_assets AS a (asset_id, collection_id, kind, title, language, duration_seconds,
+            recorded_at, registered_at, heard_run, heard_revision, heard)
+        VALUES ($1, $2, 'recording', $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT (asset_id) DO UPDATE SET
+            heard_run = excluded.heard_run, heard_revision = excluded.heard_revision, heard = excluded.heard
+        WHERE (excluded.heard_run, excluded.heard_revision) >= (a.heard_run, a.heard_revision)
+        """,
+        fact.asset_id,
+        collection_id,
+        fact.title,
+        fact.language,
+        fact.duration_seconds,
+        fact.recorded_at,
+        registered_at(fact.asset_id),
+        fact.run,
+        fact.revision,
+        fact.model_dump(mode="json"),
+    )
+
+
+async def read_heard(conn: Connection, asset_id: UUID) -> dict[str, Any] | None:
+    """The fact that ``remember`` kept."""
+    return await conn.fetchval("SELECT heard FROM indexed_assets WHERE asset_id = $1", asset_id)
+
+
+async def read_indexed(conn: Connection, asset_id: UUID) -> Indexed | None:
+    row = await conn.fetchrow(
+        "SELECT number, collection_id, run, revision, chunk_count FROM indexed_assets WHERE asset_id = $1", asset_id
+    )
+    return Indexed(**row) if row else None
+
+
+async def mark_indexed(conn: Connection, fact: TranscriptCompleted, chunk_count: int) -> None:
+    """Title and date stay as they are: ``asset.updated`` may have brought newer ones than the transcript knew."""
+    await conn.execute(
+        """
+        UPDATE indexed_assets SET run = $2, revision = $3, chunk_count = $4, language = $5,
+            duration_seconds = $6, indexed_at = now()
+        WHERE asset_id = $1
+        """,
+        fact.asset_id,
+        fact.run,
+        fact.revision,
+        chunk_count,
+        fact.language,
+        fact.duration_seconds,
+    )
+
+
+async def update_asset(
+    conn: Connection, asset_id: UUID, collection_id: UUID, title: str, recorded_at: datetime | None
+) -> None:
+    """Copies of what the gateway owns; an asset not heard of before gets its row."""
+    await conn.execute(
+        """
+        INSERT INTO indexed_assets (asset_id, collection_id, kind, title, recorded_at, registered_at)
+        VALUES ($1, $2, 'recording', $3, $4, $5)
+        ON CONFLICT (asset_id) DO UPDATE SET
+            collection_id = excluded.collection_id, title = excluded.title, recorded_at = excluded.recorded_at
+        """,
+        asset_id,
+        collection_id,
+        title,
+        recorded_at,
+        registered_at(asset_id),
+    )
+
+
+async def delete_asset(conn: Connection, asset_id: UUID) -> None:
+    """The asset's row; its chunks must be gone before."""
+    await conn.execute("DELETE FROM indexed_assets WHERE asset_id = $1", asset_id)
+
+
+async def raise_generation(conn: Connection, collection_id: UUID) -> int:
+    """Say that what a search in the collection finds has changed. Holds the row until the transaction ends."""
+    return await conn.fetchval(
+        """
+        INSERT INTO index_generations AS g (collection_id, generation) VALUES ($1, 1)
+        ON CONFLICT (collection_id) DO UPDATE SET generation = g.generation + 1 RETURNING generation
+        """,
+        collection_id,
+    )

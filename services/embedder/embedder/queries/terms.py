@@ -1,0 +1,140 @@
+"""The vocabulary and its statistics: appended by those who index, folded in by one job at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from common.db import Connection
+
+# Advisory locks: held together by all who index while they use term ids; alone by who folds; alone by who removes terms.
+_VOCABULARY = 0x45415254
+_FOLDING = 0x45415246
+_FOLDED_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True)
+class TermStatistics:
+    """``df``: in how many chunks the term occurs."""
+
+    id: int
+    term: str
+    df: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """``length``: words that count, over all chunks."""
+
+    chunks: int
+    length: int
+
+
+async def add_terms(conn: Connection, terms: Sequence[str]) -> None:
+    """Sorted, so that two who add the same new terms wait for each other in one order."""
+    await conn.execute(
+        """
+        INSERT INTO terms (term) SELECT t.term FROM unnest($1::text[]) AS t (term)
+        WHERE NOT EXISTS (SELECT FROM terms AS known WHERE known.term = t.term)
+        ORDER BY t.term ON CONFLICT (term) DO NOTHING
+        """,
+        sorted(terms),
+    )
+
+
+async def hold_terms(conn: Connection, terms: Sequence[str]) -> dict[str, int]:
+    """Ids of the terms; none of them is removed before the transaction ends."""
+    await conn.execute("SELECT pg_advisory_xact_lock_shared($1)", _VOCABULARY)
+    rows = await conn.fetch("SELECT id, term FROM terms WHERE term = ANY($1::text[])", terms)
+    return {row["term"]: row["id"] for row in rows}
+
+
+async def append_deltas(conn: Connection, chunks_per_term: Mapping[int, int], chunks: int, length: int) -> None:
+    await conn.execute(
+        "INSERT INTO term_deltas (term_id, chunks) SELECT * FROM unnest($1::integer[], $2::integer[])",
+        list(chunks_per_term),
+        list(chunks_per_term.values()),
+    )
+    await conn.execute("INSERT INTO corpus_deltas (chunks, length) VALUES ($1, $2)", chunks, length)
+
+
+async def find_terms(conn: Connection, terms: Sequence[str]) -> list[TermStatistics]:
+    """Those that occur in any chunk, with what is not folded in yet."""
+    rows = await conn.fetch(
+        """
+        SELECT id, term, df FROM (
+            SELECT t.id, t.term,
+                (t.df + (SELECT coalesce(sum(d.chunks), 0) FROM term_deltas AS d WHERE d.term_id = t.id))::integer AS df
+            FROM terms AS t WHERE t.term = ANY($1::text[])
+        ) AS t WHERE df > 0
+        """,
+        terms,
+    )
+    return [TermStatistics(**row) for row in rows]
+
+
+async def read_corpus(conn: Connection) -> Corpus:
+    row = await conn.fetchrow(
+        """
+        SELECT (c.chunks + coalesce(d.chunks, 0))::bigint AS chunks, (c.length + coalesce(d.length, 0))::bigint AS length
+        FROM corpus AS c, (SELECT sum(chunks) AS chunks, sum(length) AS length FROM corpus_deltas) AS d
+        """
+    )
+    assert row is not None
+    return Corpus(**row)
+
+
+async def languages(conn: Connection) -> list[str]:
+    """Each language in the index, by hops from one value to the next."""
+    rows = await conn.fetch(
+        """
+        WITH RECURSIVE hops AS (
+            (SELECT language FROM indexed_assets WHERE language IS NOT NULL ORDER BY language LIMIT 1)
+            UNION ALL
+            SELECT (SELECT a.language FROM indexed_assets AS a WHERE a.language > h.language ORDER BY a.language LIMIT 1)
+            FROM hops AS h WHERE h.language IS NOT NULL
+        )
+        SELECT language FROM hops WHERE language IS NOT NULL
+        """
+    )
+    return [row["language"] for row in rows]
+
+
+async def fold_deltas(conn: Connection) -> int:
+    """Take one batch of deltas into the totals; 0 when there is none, or another process is at it."""
+    if not await conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", _FOLDING):
+        return 0
+    folded: int = await conn.fetchval(
+        """
+        WITH taken AS (
+            DELETE FROM term_deltas WHERE id IN (SELECT id FROM term_deltas ORDER BY id LIMIT $1)
+            RETURNING term_id, chunks
+        ), summed AS (
+            SELECT term_id, sum(chunks)::integer AS chunks FROM taken GROUP BY term_id
+        ), applied AS (
+            UPDATE terms AS t SET df = t.df + s.chunks FROM summed AS s WHERE t.id = s.term_id AND s.chunks <> 0
+        )
+        SELECT count(*) FROM taken
+        """,
+        _FOLDED_AT_ONCE,
+    )
+    await conn.execute(
+        """
+        WITH taken AS (DELETE FROM corpus_deltas RETURNING chunks, length)
+        UPDATE corpus SET chunks = corpus.chunks + s.chunks, length = corpus.length + s.length
+        FROM (SELECT sum(chunks) AS chunks, sum(length) AS length FROM taken HAVING count(*) > 0) AS s
+        """
+    )
+    return folded
+
+
+async def remove_unused_terms(conn: Connection) -> int:
+    """Forget words that only deleted chunks held; 0 while anybody indexes, who may be about to use one."""
+    if not await conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", _VOCABULARY):
+        return 0
+    status = await conn.execute(
+        """
+        DELETE FROM terms AS t WHERE t.df <= 0
+            AND NOT EXISTS (SELECT FROM term_deltas AS d WHERE d.term_id = t.id)
+            AND NOT EXISTS (SELECT FROM postings AS p WHERE p.term_id = t.id)
+        """
+    )
+    return int(status.split()[-1])
