@@ -127,8 +127,17 @@ get_uv() {
     uv_path >/dev/null && return 0
     have python3 || return 0
     say "Installing uv into .venv-tools (downloads about 25 MB from pypi.org) …"
-    { python3 -m venv .venv-tools && .venv-tools/bin/python -m pip install --quiet --disable-pip-version-check "$UV_WANTED"; } \
+    { python3 -m venv .venv-tools && .venv-tools/bin/python -m pip install --quiet --disable-pip-version-check "$UV_WANTED" &&
+        echo '*' >.venv-tools/.gitignore; } \
         >"$LOG" 2>&1 || { rm -rf .venv-tools; say "uv could not be installed: $(tail -n 2 "$LOG" | tr '\n' ' ')"; }
+}
+
+# Bars for whoever watches, silence for a log.
+sync() {
+    local uv=$1 quiet=()
+    shift
+    [ -t 2 ] || quiet=(--quiet)
+    "$uv" sync --locked --all-packages ${quiet[@]+"${quiet[@]}"} "$@"
 }
 
 sync_packages() {
@@ -136,15 +145,15 @@ sync_packages() {
     uv=$(uv_path) || return 1
     if [ -x .venv/bin/python ] && fits .venv/bin/python; then
         "$uv" sync --quiet --locked --all-packages --check >/dev/null 2>&1 && return 0
-        "$uv" sync --locked --all-packages
+        sync "$uv"
         return
     fi
-    say "Installing the Python packages into .venv (downloads about PACKAGES_MB MB from pypi.org) …"
+    say "Installing the Python packages into .venv (downloads about 300 MB from pypi.org) …"
     if python=$(fitting_python); then
-        "$uv" sync --locked --all-packages --python "$python"
+        sync "$uv" --python "$python"
     else
         say "No Python $PYTHON_WANTED is here, so uv fetches one first (about 30 MB from github.com) …"
-        "$uv" sync --locked --all-packages --python 3.12
+        sync "$uv" --python 3.12
     fi
 }
 

@@ -52,7 +52,13 @@ def test_every_message_is_said_and_heard() -> None:
     assert said | outsiders == set(MESSAGES.values())
     # What is heard by nobody but the gateway is told to people only.
     heard = {hearing.message for hearing in topology.HEARINGS}
-    told = {"asset.indexed.v1", "processing.failed.v1", "asset.purged.v1", "collection.deleted.v1", "ingestion.requested.v1"}
+    told = {
+        "asset.indexed.v1",
+        "processing.failed.v1",
+        "asset.purged.v1",
+        "collection.deleted.v1",
+        "ingestion.requested.v1",
+    }
     assert {message.type for message in set(MESSAGES.values()) - heard} == told
 
 

@@ -12,7 +12,9 @@ from common.service import Service
 def build(name: str) -> Service:
     settings = importlib.import_module(f"{name}.settings")
     values: Any = {"database_url": "postgresql://u:p@localhost/x", "identity_private_key": new_key_pair()[0]}
-    made: Service = importlib.import_module(f"{name}.main").build(getattr(settings, f"{name.capitalize()}Settings")(**values))
+    made: Service = importlib.import_module(f"{name}.main").build(
+        getattr(settings, f"{name.capitalize()}Settings")(**values)
+    )
     return made
 
 

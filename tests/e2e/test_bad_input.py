@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from stack.testing import ThrowawayStack
 
+from tests.e2e import traces
 from tests.e2e.api import SECOND, Api
-from tests.e2e.test_road import wait_idle
 from tests.media_server import MediaServer, as_html, stalls
 
 # Seconds that a failure may take after its fault; only the stalling server needs more than a moment.
@@ -101,7 +101,15 @@ def test_an_empty_file_is_refused_or_fails(api: Api, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://example.org/x.mp3", "file:///etc/passwd", "gopher://example.org/", "not a url", "http://", "javascript:alert(1)", ""],
+    [
+        "ftp://example.org/x.mp3",
+        "file:///etc/passwd",
+        "gopher://example.org/",
+        "not a url",
+        "http://",
+        "javascript:alert(1)",
+        "",
+    ],
 )
 def test_addresses_that_are_none_are_refused_at_once(api: Api, url: str) -> None:
     answer = api.http.post("/api/recordings", json={"url": url})
@@ -153,9 +161,19 @@ def test_silence_completes_with_a_warning_and_no_text(api: Api, tmp_path: Path) 
     [
         ("POST", "/api/recordings", {"content": b"{not json", "headers": {"Content-Type": "application/json"}}, 422),
         ("POST", "/api/recordings", {"json": {}}, 422),
-        ("POST", "/api/recordings", {"json": {"url": "https://example.org/a.mp3", "collection_id": "01934f1e-7a10-7b42-8c3d-0f1e2d3c4b5a"}}, 404),
+        (
+            "POST",
+            "/api/recordings",
+            {"json": {"url": "https://example.org/a.mp3", "collection_id": "01934f1e-7a10-7b42-8c3d-0f1e2d3c4b5a"}},
+            404,
+        ),
         ("POST", "/api/recordings", {"json": {"url": "https://example.org/a.mp3", "collection_id": "nonsense"}}, 422),
-        ("POST", "/api/recordings", {"json": {"url": "https://example.org/a.mp3", "min_speakers": 5, "max_speakers": 2}}, 422),
+        (
+            "POST",
+            "/api/recordings",
+            {"json": {"url": "https://example.org/a.mp3", "min_speakers": 5, "max_speakers": 2}},
+            422,
+        ),
         ("POST", "/api/recordings", {"json": {"upload_id": "01934f1e-7a10-7b42-8c3d-0f1e2d3c4b5a"}}, None),
         ("POST", "/api/answers", {"json": {"question": ""}}, 422),
         ("GET", "/api/search", {"params": {"q": "x", "mode": "magic"}}, 422),
@@ -165,7 +183,9 @@ def test_silence_completes_with_a_warning_and_no_text(api: Api, tmp_path: Path) 
         ("GET", "/api/assets", {"params": {"cursor": "forged"}}, 422),
     ],
 )
-def test_bad_requests_are_told_so_in_one_shape(api: Api, method: str, path: str, options: dict[str, Any], status: int | None) -> None:
+def test_bad_requests_are_told_so_in_one_shape(
+    api: Api, method: str, path: str, options: dict[str, Any], status: int | None
+) -> None:
     answer = api.http.request(method, path, **options)
     assert 400 <= answer.status_code < 500
     if status is not None:
@@ -181,7 +201,7 @@ def test_a_wrong_key_is_401(stack: ThrowawayStack) -> None:
 
 def test_nothing_stays_behind(api: Api, stack: ThrowawayStack) -> None:
     """After all of the above: queues, scratch and temporary keys are empty."""
-    wait_idle(stack)
+    traces.wait_idle(stack)
     scratch = stack.data.scratch
     assert [path for path in scratch.rglob("*") if path.is_file() and "cache" not in str(path)] == []
     objects = stack.data.objects
@@ -194,7 +214,16 @@ def test_limits_and_private_addresses(media: MediaServer) -> None:
     environ = {"FETCHER_MAX_BYTES": str(1024 * 1024), "FETCHER_MAX_DURATION_SECONDS": "10"}
     with ThrowawayStack(environ=environ) as stack:
         api = Api(stack.url, stack.key)
-        private = ["http://127.0.0.1:1/x.mp3", "http://[::1]/x.mp3", "http://[::ffff:127.0.0.1]/x.mp3", "http://10.0.0.1/x.mp3", "http://169.254.169.254/latest", "http://2130706433/x.mp3", "http://0x7f.1/x.mp3", "http://localhost/x.mp3"]
+        private = [
+            "http://127.0.0.1:1/x.mp3",
+            "http://[::1]/x.mp3",
+            "http://[::ffff:127.0.0.1]/x.mp3",
+            "http://10.0.0.1/x.mp3",
+            "http://169.254.169.254/latest",
+            "http://2130706433/x.mp3",
+            "http://0x7f.1/x.mp3",
+            "http://localhost/x.mp3",
+        ]
         for url in private:
             answer = api.http.post("/api/recordings", json={"url": url})
             if answer.status_code == 202:
@@ -210,4 +239,3 @@ def test_limits_and_private_addresses(media: MediaServer) -> None:
 def upload_large(api: Api) -> tuple[int, Any]:
     answer = api.http.post("/api/recordings/upload", files={"file": ("big.mp3", io.BytesIO(b"x" * (3 * 1024 * 1024)))})
     return answer.status_code, answer.json()
-

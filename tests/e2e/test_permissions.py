@@ -37,14 +37,18 @@ def asset_routes(document: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def test_every_asset_route_answers_404_to_a_stranger(stack: ThrowawayStack, owner: Api, stranger: Api, asset: dict[str, Any]) -> None:
+def test_every_asset_route_answers_404_to_a_stranger(
+    stack: ThrowawayStack, owner: Api, stranger: Api, asset: dict[str, Any]
+) -> None:
     routes = asset_routes(owner.get("/openapi.json"))
     assert len(routes) >= 12
     job = owner.get("/api/jobs", collection_id=asset["collection_id"])["items"][0]["id"]
     seen: dict[str, int] = {}
     for method, path in routes:
         url = path.replace("{asset_id}", asset["id"]).replace("{name}", "x")
-        seen[f"{method} {url}"] = stranger.status_of(method.upper(), url, json={} if method in ("post", "put", "patch") else None)
+        seen[f"{method} {url}"] = stranger.status_of(
+            method.upper(), url, json={} if method in ("post", "put", "patch") else None
+        )
     for url in (f"/api/jobs/{job}", f"/api/collections/{asset['collection_id']}", f"/api/assets/{asset['short_id']}"):
         seen[url] = stranger.status_of("GET", url)
     assert {url: status for url, status in seen.items() if status != 404} == {}
@@ -78,7 +82,11 @@ def test_moving_to_a_private_collection_hides_it_at_once(owner: Api, stranger: A
     """The embedder is stopped from hearing anything meanwhile: only the views can hide it."""
     shared, private = owner.collection("shared"), owner.collection("hidden")
     me = stranger.get("/api/auth/me")
-    assert owner.status_of("PUT", f"/api/collections/{shared}/members/{me['id']}", json={"role": "viewer"}) in (200, 201, 204)
+    assert owner.status_of("PUT", f"/api/collections/{shared}/members/{me['id']}", json={"role": "viewer"}) in (
+        200,
+        201,
+        204,
+    )
     asset = owner.ready(SECOND, collection_id=shared)
     text = owner.transcript(asset["id"])["segments"][0]["text"]
     assert stranger.get("/api/search", q=text, collection_id=shared)["items"] != []

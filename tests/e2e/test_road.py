@@ -1,20 +1,21 @@
 """From a recording to a cited answer, through the public API of a running stack."""
 
-import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
+from asr.domain.accuracy import word_error_rate
 from stack.testing import ThrowawayStack
 
+from tests.e2e import traces
 from tests.e2e.api import DEMO, ROOT, SECOND, Api, events_of
-from tests.media_server import MediaServer
+from tests.media_server import MediaServer, cut_once, slowly
 
 MEETING = json.loads((ROOT / "demo" / "meeting.json").read_text())
 QUESTIONS = json.loads((ROOT / "demo" / "questions.json").read_text())["questions"]
@@ -44,8 +45,6 @@ def test_the_transcript_is_what_was_said(api: Api, meeting: dict[str, Any]) -> N
     assert starts == sorted(starts)
     assert abs(transcript["duration_seconds"] - MEETING["duration_seconds"]) < 1
     said = " ".join(turn["text"] for turn in MEETING["turns"])
-    from asr.domain.accuracy import word_error_rate
-
     heard = " ".join(segment["text"] for segment in transcript["segments"])
     assert word_error_rate(said, heard) <= 0.15
 
@@ -81,11 +80,16 @@ def test_a_phrase_is_found_at_its_very_second(api: Api, meeting: dict[str, Any])
     )
     hit = api.get("/api/search", q=phrase[1], mode="phrase", collection_id=meeting["collection_id"])["items"][0]
     assert abs(hit["locator"]["start_seconds"] - phrase[0]["start"]) < 0.05
-    assert api.get("/api/search", q="ticket train the of", mode="phrase", collection_id=meeting["collection_id"])["items"] == []
+    assert (
+        api.get("/api/search", q="ticket train the of", mode="phrase", collection_id=meeting["collection_id"])["items"]
+        == []
+    )
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question["id"])
-def test_questions_are_answered_with_the_place_or_refused(api: Api, meeting: dict[str, Any], question: dict[str, Any]) -> None:
+def test_questions_are_answered_with_the_place_or_refused(
+    api: Api, meeting: dict[str, Any], question: dict[str, Any]
+) -> None:
     answer = api.ask(question["question"], collection_id=meeting["collection_id"])
     if question["start"] is None:
         assert answer["answered"] is False
@@ -148,15 +152,15 @@ def test_short_ids_open_what_full_ones_open(api: Api, meeting: dict[str, Any]) -
 
 
 def test_a_url_is_fetched_and_resumed_after_a_cut(api: Api, media: MediaServer) -> None:
-    from tests.media_server import cut_once
-
     url = media.serve("cut.opus", SECOND.read_bytes(), cut_once())
     asset = api.wait(api.add_url(url, collection_id=api.collection("by url"))["id"])
     assert asset["status"] == "ready", asset
     assert asset["source"]["type"] == "url"
 
 
-def test_publishing_starts_ingestion_as_the_documents_say(api: Api, stack: ThrowawayStack, media: MediaServer, tmp_path: Path) -> None:
+def test_publishing_starts_ingestion_as_the_documents_say(
+    api: Api, stack: ThrowawayStack, media: MediaServer, tmp_path: Path
+) -> None:
     """The example of docs/publishing.md, run as it stands, twice: one recording."""
     collection = api.collection("published")
     code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "publishing.md").read_text(), re.S)
@@ -171,8 +175,6 @@ def test_publishing_starts_ingestion_as_the_documents_say(api: Api, stack: Throw
     }
     for _ in range(2):
         subprocess.run([sys.executable, script], env=environment, check=True, timeout=60)
-    import time
-
     deadline = time.monotonic() + 60
     while not (items := api.get("/api/assets", collection_id=collection)["items"]):
         assert time.monotonic() < deadline
@@ -186,130 +188,34 @@ def test_the_same_file_twice_is_two_assets_and_one_copy(api: Api, stack: Throwaw
     collection = api.collection("twice")
     first, second = (api.ready(SECOND, collection_id=collection) for _ in range(2))
     assert first["id"] != second["id"]
-    counts = asyncio.run(_counts(stack, "SELECT kind, count(*) FROM fetcher.object_refs JOIN fetcher.objects USING (kind, sha256) WHERE asset_id = ANY($1::uuid[]) GROUP BY kind", [first["id"], second["id"]]))
-    copies = asyncio.run(_counts(stack, "SELECT kind, count(DISTINCT sha256) FROM fetcher.object_refs WHERE asset_id = ANY($1::uuid[]) GROUP BY kind", [first["id"], second["id"]]))
+    counts, copies = traces.references(stack, [first["id"], second["id"]])
     assert set(counts.values()) == {2}
     assert set(copies.values()) == {1}
     assert api.status_of("DELETE", f"/api/assets/{first['id']}") in (202, 204)
-    wait_purged(stack, first["id"])
+    traces.wait_purged(stack, first["id"])
     assert api.status_of("GET", f"/api/recordings/{second['id']}/media") == 200
-
-
-async def _counts(stack: ThrowawayStack, sql: str, *arguments: Any) -> dict[str, int]:
-    connection = await asyncpg.connect(stack.state.database_url)
-    try:
-        return {row[0]: row[1] for row in await connection.fetch(sql, *arguments)}
-    finally:
-        await connection.close()
-
-
-async def traces(stack: ThrowawayStack, asset_id: str) -> dict[str, int]:
-    """Every table of every schema that still names the asset, but for tombstones and the messages' own records."""
-    connection = await asyncpg.connect(stack.state.database_url)
-    kept = {"asset_states", "inbox", "outbox", "parked"}
-    found: dict[str, int] = {}
-    try:
-        tables = await connection.fetch(
-            "SELECT table_schema, table_name FROM information_schema.columns JOIN information_schema.tables "
-            "USING (table_schema, table_name) WHERE table_schema IN ('gateway', 'fetcher', 'asr', 'embedder', 'chat') "
-            "AND table_type = 'BASE TABLE' GROUP BY 1, 2"
-        )
-        for row in tables:
-            if row["table_name"] not in kept:
-                name = f"{row['table_schema']}.{row['table_name']}"
-                count = await connection.fetchval(f"SELECT count(*) FROM {name} t WHERE t::text LIKE '%' || $1 || '%'", asset_id)
-                if count:
-                    found[name] = count
-    finally:
-        await connection.close()
-    return found
-
-
-def wait_purged(stack: ThrowawayStack, asset_id: str) -> None:
-    import time
-
-    deadline = time.monotonic() + 60
-    while left := asyncio.run(traces(stack, asset_id)):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.3)
-
-
-async def orphans(stack: ThrowawayStack) -> dict[str, int]:
-    """Chunks' satellites that no chunk owns, and objects that nothing refers to."""
-    connection = await asyncpg.connect(stack.state.database_url)
-    try:
-        models = [row[0] for row in await connection.fetch(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'embedder' AND table_name LIKE 'embeddings\\_%'"
-        )]
-        found = {
-            "postings": await connection.fetchval(
-                "SELECT count(*) FROM embedder.postings p WHERE NOT EXISTS (SELECT FROM embedder.chunks c WHERE c.id = p.chunk_id)"
-            )
-        }
-        for model in models:
-            found[model] = await connection.fetchval(
-                f"SELECT count(*) FROM embedder.{model} v WHERE NOT EXISTS (SELECT FROM embedder.chunks c WHERE c.id = v.chunk_id)"
-            )
-        for schema in ("fetcher", "asr"):
-            found[f"{schema}.objects"] = await connection.fetchval(
-                f"SELECT count(*) FROM {schema}.objects o WHERE NOT EXISTS "
-                f"(SELECT FROM {schema}.object_refs r WHERE (r.kind, r.sha256) = (o.kind, o.sha256))"
-            )
-        return {name: count for name, count in found.items() if count}
-    finally:
-        await connection.close()
 
 
 def test_deleting_leaves_nothing_anywhere(api: Api, stack: ThrowawayStack) -> None:
     asset = api.ready(SECOND, collection_id=api.collection("to be deleted"))
     api.ask("What is this about?", asset_ids=[asset["id"]])
-    assert asyncio.run(traces(stack, asset["id"]))
+    assert traces.of_asset(stack, asset["id"])
     assert api.status_of("DELETE", f"/api/assets/{asset['id']}") in (202, 204)
     assert api.status_of("GET", f"/api/assets/{asset['id']}") == 404
-    wait_purged(stack, asset["id"])
-    assert asyncio.run(orphans(stack)) == {}
+    traces.wait_purged(stack, asset["id"])
+    assert traces.orphans(stack) == {}
 
 
 @pytest.mark.parametrize("stage", ["fetch", "transcribe"])
-def test_deleting_while_it_is_processed_leaves_nothing_either(api: Api, stack: ThrowawayStack, media: MediaServer, stage: str) -> None:
-    from tests.media_server import slowly
-
+def test_deleting_while_it_is_processed_leaves_nothing_either(
+    api: Api, stack: ThrowawayStack, media: MediaServer, stage: str
+) -> None:
     url = media.serve(f"slow-{stage}.opus", SECOND.read_bytes(), slowly(4 if stage == "fetch" else 0.1))
     asset = api.add_url(url, collection_id=api.collection(f"deleted in {stage}"))
     api.until(asset["id"], lambda now: now["stage"] == stage and now["status"] == "processing")
     assert api.status_of("DELETE", f"/api/assets/{asset['id']}") in (202, 204)
-    wait_purged(stack, asset["id"])
+    traces.wait_purged(stack, asset["id"])
     # Late workers: whatever was under way has had its time when the queues are empty.
-    wait_idle(stack)
-    assert asyncio.run(traces(stack, asset["id"])) == {}
-    assert asyncio.run(orphans(stack)) == {}
-
-
-def wait_idle(stack: ThrowawayStack) -> None:
-    """Until no outbox row and no message is under way, looked at twice in a row."""
-    import time
-
-    quiet = 0
-    deadline = time.monotonic() + 120
-    while quiet < 3:
-        assert time.monotonic() < deadline
-        quiet = quiet + 1 if asyncio.run(_under_way(stack)) == 0 else 0
-        time.sleep(0.5)
-
-
-async def _under_way(stack: ThrowawayStack) -> int:
-    import aio_pika
-    from common import topology
-
-    connection = await asyncpg.connect(stack.state.database_url)
-    try:
-        count = sum([await connection.fetchval(f"SELECT count(*) FROM {name}.outbox") for name in topology.SERVICES])
-    finally:
-        await connection.close()
-    broker = await aio_pika.connect(stack.state.rabbitmq_url)
-    async with broker:
-        channel = await broker.channel()
-        for queue in topology.work_queues():
-            declared = await channel.declare_queue(queue, passive=True)
-            count += declared.declaration_result.message_count or 0
-    return count
+    traces.wait_idle(stack)
+    assert traces.of_asset(stack, asset["id"]) == {}
+    assert traces.orphans(stack) == {}

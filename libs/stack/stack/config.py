@@ -69,10 +69,12 @@ def _shared(folder: DataFolder, servers: Servers, keys: Keys, environ: Mapping[s
         "EARSHOT_RABBITMQ_URL": servers.rabbitmq_url,
         "EARSHOT_OBJECT_STORE_URL": servers.object_store_url,
         "EARSHOT_SCRATCH_DIR": str(folder.scratch),
-        "EARSHOT_MODEL_DIR": str(folder.models),
+        # Models are the same for every stack: one folder of them may be shared.
+        "EARSHOT_MODEL_DIR": environ.get("EARSHOT_MODEL_DIR") or str(folder.models),
         "EARSHOT_DATA_DIR": str(folder.path),
         "EARSHOT_IDENTITY_PUBLIC_KEYS": keys.public_keys(),
-        "EARSHOT_LOG_FORMAT": environ.get("EARSHOT_LOG_FORMAT", "console"),
+        # The terminal makes lines for people out of these.
+        "EARSHOT_LOG_FORMAT": environ.get("EARSHOT_LOG_FORMAT", "json"),
         "PYTHONUNBUFFERED": "1",
         # Programs of the same virtual environment come first for what the services run themselves.
         "PATH": os.pathsep.join([os.path.dirname(sys.executable), environ.get("PATH", os.defpath)]),

@@ -1,11 +1,12 @@
 """The passwords and signing keys of one stack: made at its first start, kept in one file for its owner alone."""
 
+import base64
 import json
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from common.identity import new_key_pair
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stack.errors import StackError
 from stack.layout import SERVICES
@@ -47,7 +48,7 @@ def load_or_make(path: Path) -> Keys:
 
 
 def make() -> Keys:
-    pairs = {service: new_key_pair() for service in SIGNERS}
+    pairs = {service: _key_pair() for service in SIGNERS}
     return Keys(
         postgres=secrets.token_hex(24),
         rabbitmq=secrets.token_hex(24),
@@ -56,3 +57,9 @@ def make() -> Keys:
         signing={service: private for service, (private, _) in pairs.items()},
         verifying={service: public for service, (_, public) in pairs.items()},
     )
+
+
+def _key_pair() -> tuple[str, str]:
+    private = Ed25519PrivateKey.generate()
+    raw = (private.private_bytes_raw(), private.public_key().public_bytes_raw())
+    return base64.b64encode(raw[0]).decode(), base64.b64encode(raw[1]).decode()

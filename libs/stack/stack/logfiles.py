@@ -1,5 +1,6 @@
-"""Log files that never outgrow their folder, and the prefixed lines on the terminal."""
+"""Log files that never outgrow their folder, and the prefixed, readable lines on the terminal."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ MAX_BYTES = 10 * 1024 * 1024
 KEPT = 3
 # Bright enough on dark and light ground alike; services keep their colour from start to start.
 COLOURS = (36, 33, 32, 35, 34, 31)
+# Known from the prefix, or only of use to a machine.
+HIDDEN_FIELDS = ("service", "trace_id", "request_id")
 
 
 class RotatingFile:
@@ -69,10 +72,23 @@ class Terminal:
 
     def show(self, service: str, line: bytes) -> None:
         try:
-            self._stream.write(f"{self._prefixes[service]} {line.decode(errors='replace')}\n")
+            self._stream.write(f"{self._prefixes[service]} {readable(line.decode(errors='replace'))}\n")
             self._stream.flush()
         except (OSError, ValueError):
             return
+
+
+def readable(line: str) -> str:
+    """A JSON line of structlog as a person would write it down; any other line as it is."""
+    try:
+        fields: dict[str, object] = json.loads(line)
+        time, level, event = (str(fields.pop(name)) for name in ("timestamp", "level", "event"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
+    trouble = str(fields.pop("exception", ""))
+    rest = "".join(f" {name}={value}" for name, value in fields.items() if name not in HIDDEN_FIELDS)
+    mark = "" if level in ("info", "debug") else f"{level.upper()} "
+    return f"{time[11:19]} {mark}{event}{rest}{trouble and f' {trouble}'}"
 
 
 def _prefix(service: str, width: int, colour: int | None) -> str:

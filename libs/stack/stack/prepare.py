@@ -1,54 +1,83 @@
-"""Makes database, broker and object store fit for the services, and asks the gateway for the first key."""
+"""Has database, broker and store made fit for the services by a process of its own.
+
+The libraries for it are large. In another process they are read in while the servers start, and the supervisor, which
+runs for as long as the stack, stays small.
+"""
 
 import asyncio
+import json
 import sys
-from collections.abc import Mapping
-
-from common import bootstrap
-from common.away import BROKER_AWAY, DATABASE_AWAY
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from stack.config import Servers, database_urls
-from stack.errors import DidNotStart, StackError
+from stack.errors import DidNotStart
 from stack.keys import Keys
 from stack.layout import DataFolder
 
 
-async def prepare(servers: Servers, keys: Keys) -> None:
-    """Roles, schemas and migrations; every exchange and queue; the store's mark. All can be repeated."""
-    try:
-        await bootstrap.migrate(servers.database_url, database_urls(servers.database_url, keys))
-    except DATABASE_AWAY as error:
-        raise DidNotStart(f"The database cannot be reached: {error}", remedy="Is DATABASE_URL right?") from error
-    try:
-        await bootstrap.prepare_broker(servers.rabbitmq_url)
-    except BROKER_AWAY as error:
-        raise DidNotStart(f"The broker cannot be reached: {error}", remedy="Is RABBITMQ_URL right?") from error
-    await bootstrap.prepare_store(servers.object_store_url)
+class Preparation:
+    """One conversation with `python -m stack.preparing`; it ends when its stdin does."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def database(self) -> str:
+        """Roles, schemas, migrations and the administrator's key; answers a link that signs one browser in, once."""
+        return str((await self._ask("database"))["sign_in_link"])
+
+    async def broker_and_store(self) -> None:
+        """Every exchange and queue, and the store's mark, before anybody publishes or stores."""
+        await self._ask("broker")
+
+    async def _ask(self, what: str) -> dict[str, Any]:
+        """DidNotStart with what went wrong."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(ConnectionError):
+            self._process.stdin.write(f"{what}\n".encode())
+            await self._process.stdin.drain()
+        line = await self._process.stdout.readline()
+        if not line:
+            raise DidNotStart(f"Preparing the {what} failed: {await self._last_words()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise DidNotStart(answer["error"], remedy=answer["remedy"])
+        return answer
+
+    async def _last_words(self) -> str:
+        assert self._process.stderr is not None
+        return (await self._process.stderr.read()).decode(errors="replace").strip()[-1500:]
 
 
-async def ensure_admin_key(folder: DataFolder, environment: Mapping[str, str]) -> None:
-    """The gateway makes the first key and writes it, mode 0600; later starts change nothing."""
-    await _ask_gateway(environment, "ensure-admin-key", "--write", str(folder.admin_key))
-
-
-async def sign_in_link(environment: Mapping[str, str]) -> str:
-    """A link that signs one browser in, once."""
-    lines = (await _ask_gateway(environment, "sign-in-link")).splitlines()
-    return lines[-1].strip() if lines else ""
-
-
-async def _ask_gateway(environment: Mapping[str, str], *words: str) -> str:
+@asynccontextmanager
+async def preparation(
+    folder: DataFolder, servers: Servers, keys: Keys, environment: Mapping[str, str]
+) -> AsyncGenerator[Preparation]:
+    """`environment` is the gateway's: the first key is made with its settings."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "gateway.admin",
-        *words,
+        "stack.preparing",
         env=dict(environment),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
-    out, err = await process.communicate()
-    if process.returncode != 0:
-        raise StackError(f"gateway.admin {words[0]} failed: {err.decode(errors='replace').strip()[-800:]}")
-    return out.decode().strip()
+    assert process.stdin is not None
+    told = {
+        "database_url": servers.database_url,
+        "database_urls": database_urls(servers.database_url, keys),
+        "rabbitmq_url": servers.rabbitmq_url,
+        "object_store_url": servers.object_store_url,
+        "admin_key": str(folder.admin_key),
+    }
+    try:
+        process.stdin.write(json.dumps(told).encode() + b"\n")
+        yield Preparation(process)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 LONGEST_LINE_BYTES = 256 * 1024
 LAST_LINES = 20
+# For the last lines of a program that has ended.
+SILENCE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,35 @@ class Program:
     mark: Path
 
 
+class _Child(asyncio.SubprocessProtocol):
+    """One run of a program: its lines as they come, its end, and the end of its output.
+
+    The two ends are told apart because whatever the program started itself may hold the pipe open after it.
+    """
+
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self.exited = asyncio.Event()
+        self.silent = asyncio.Event()
+        self._take = take
+        self._begun = b""
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+        if len(self._begun) > LONGEST_LINE_BYTES:
+            self._take(self._begun)
+            self._begun = b""
+
+    def process_exited(self) -> None:
+        self.exited.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._begun:
+            self._take(self._begun)
+        self.silent.set()
+
+
 class Keeper:
     """Keeps one program running until told to stop."""
 
@@ -46,13 +77,12 @@ class Keeper:
         self.last_lines: list[str] = []
         self._show = show
         self._file = RotatingFile(program.log)
-        self._process: asyncio.subprocess.Process | None = None
+        self._running: tuple[asyncio.SubprocessTransport, _Child] | None = None
         self._stopping = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
-        alive = self._process is not None and self._process.returncode is None
-        return self._process.pid if alive and self._process else None
+        return self._running[0].get_pid() if self._running else None
 
     async def keep(self) -> None:
         """Returns after `stop`."""
@@ -73,17 +103,18 @@ class Keeper:
     async def stop(self) -> bool:
         """SIGTERM, then SIGKILL after a while. True if it had to be killed."""
         self._stopping.set()
-        process = self._process
-        if process is None or process.returncode is not None:
+        if self._running is None:
             return False
+        transport, child = self._running
         with suppress(ProcessLookupError):
-            process.terminate()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
-            return False
-        self.kill()
-        await process.wait()
-        return True
+            transport.terminate()
+        try:
+            await asyncio.wait_for(child.exited.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self.kill()
+            await child.exited.wait()
+            return True
+        return False
 
     def kill(self) -> None:
         self._stopping.set()
@@ -91,8 +122,10 @@ class Keeper:
             _kill_group(self.pid)
 
     async def _run_once(self) -> int:
+        """The exit code; a negative one is a signal's number."""
         program = self.program
-        self._process = await asyncio.create_subprocess_exec(
+        self._running = transport, child = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Child(self._take),
             *leash.tied(signal.SIGTERM),
             *program.command,
             env=dict(program.environment),
@@ -101,38 +134,28 @@ class Keeper:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            limit=LONGEST_LINE_BYTES,
         )
-        leash.mark(self._process.pid, program.mark)
+        leash.mark(transport.get_pid(), program.mark)
         if self._stopping.is_set():
             self.kill()
-        reading = asyncio.create_task(self._read(self._process))
-        code = await self._process.wait()
-        # What it started itself (ffmpeg, worker processes) shares its group and must not outlive it, nor hold the pipe.
-        _kill_group(self._process.pid)
-        await reading
+        await child.exited.wait()
+        # What it started itself (ffmpeg, worker processes) shares its group and must not outlive it.
+        _kill_group(transport.get_pid())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(child.silent.wait(), SILENCE_SECONDS)
+        transport.close()
+        self._running = None
         program.mark.unlink(missing_ok=True)
-        return code
-
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while True:
-            try:
-                line = await process.stdout.readline()
-            except ValueError:
-                continue
-            if not line:
-                return
-            self._take(line)
+        return transport.get_returncode() or 0
 
     def _say(self, text: str) -> None:
-        self._take(f"{self.program.name} {text}\n".encode())
+        self._take(f"{self.program.name} {text}".encode())
 
     def _take(self, line: bytes) -> None:
-        stripped = line.rstrip(b"\r\n")
-        self._file.write(stripped + b"\n")
-        self._show(self.program.name, stripped)
-        self.last_lines = [*self.last_lines, stripped.decode(errors="replace")][-LAST_LINES:]
+        line = line.rstrip(b"\r")
+        self._file.write(line + b"\n")
+        self._show(self.program.name, line)
+        self.last_lines = [*self.last_lines, line.decode(errors="replace")][-LAST_LINES:]
 
 
 class Keepers:

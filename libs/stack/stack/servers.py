@@ -54,12 +54,16 @@ class ServersOfStack:
             object_store_url=self.given.object_store_url or self.folder.objects.as_uri(),
         )
 
-    async def start(self) -> None:
-        """Starts both side by side; returns when both are ready."""
+    def start(self) -> None:
+        """Starts both, without waiting for them."""
         rotate_if_large(self.folder.log_of("postgres"))
         for server in self.embedded.values():
             server.start()
-        await asyncio.gather(*(_started(name, server) for name, server in self.embedded.items()))
+
+    async def wait_ready(self, name: str) -> None:
+        """Returns when the server of that name answers; at once when it is the user's own."""
+        if name in self.embedded:
+            await _started(name, self.embedded[name])
 
     async def watch(self, say: Say) -> None:
         """Runs for ever: a server that dies is started again, as an init system would."""

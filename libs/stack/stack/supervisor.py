@@ -9,12 +9,13 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from stack import prepare, services
+from stack import services
 from stack.doctor import refuse_to_start
 from stack.errors import StackError
 from stack.leftovers import stop_leftovers
 from stack.logfiles import Show
 from stack.plan import Plan, make_plan
+from stack.prepare import preparation
 from stack.processes import Keepers
 from stack.results import Running
 from stack.state import Phase, State, hold
@@ -61,24 +62,31 @@ class _Supervision:
                 await self._stop()
 
     async def _start(self) -> None:
-        plan, gateway = self._plan, self._plan.environments["gateway"]
+        plan = self._plan
         if plan.servers.embedded:
             self._say(f"Starting {' and '.join(TITLES[name] for name in plan.servers.embedded)} …")
-        await plan.servers.start()
-        self._say("Preparing database and queues …")
-        await prepare.prepare(plan.servers.urls, plan.keys)
-        await prepare.ensure_admin_key(plan.folder, gateway)
+        plan.servers.start()
+        link = await self._prepare()
         self._say("Starting the services …")
         self._keepers.start()
         await services.wait_ready(self._keepers, plan.service_ports)
-        link = await prepare.sign_in_link(gateway)
         seconds = round(time.monotonic() - self._began, 1)
         self._running = Running(plan.folder.path, plan.url, plan.port, link, plan.folder.admin_key, seconds)
         self._note("ready", sign_in_link=link, started_seconds=seconds)
 
+    async def _prepare(self) -> str:
+        plan = self._plan
+        gateway = plan.environments["gateway"]
+        async with preparation(plan.folder, plan.servers.urls, plan.keys, gateway) as prepare:
+            await plan.servers.wait_ready("postgres")
+            link = await prepare.database()
+            await plan.servers.wait_ready("rabbitmq")
+            await prepare.broker_and_store()
+        return link
+
     async def _run(self, on_ready: Callable[[Running], object]) -> None:
         # In a thread, because what the caller does now may speak to the very services whose lines we read here.
-        await asyncio.gather(asyncio.to_thread(on_ready, self._running), self._plan.servers.watch(self._say))
+        await together(asyncio.to_thread(on_ready, self._running), self._plan.servers.watch(self._say))
 
     async def _stop(self) -> None:
         killed = [*await self._keepers.stop(), *await self._plan.servers.stop()]
@@ -122,6 +130,17 @@ class _Supervision:
             embedded=list(plan.servers.embedded),
             **changes,
         ).write(plan.folder.state)
+
+
+async def together(*work: Coroutine[Any, Any, object]) -> None:
+    """All at the same time; the first error ends the others and is raised as it is."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Asked(Exception):

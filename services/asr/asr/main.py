@@ -30,7 +30,7 @@ def build(settings: AsrSettings | None = None) -> Service:
     settings = settings or AsrSettings()  # pyright: ignore[reportCallIssue]  # the environment gives the rest
     service = Service("asr", settings)
     engines = Engines(settings.engine, [PocketSphinx(settings.processes, settings.idle_seconds)])
-    scratch = Scratch(settings.scratch_dir / "asr")
+    scratch = Scratch(settings.scratch_dir / "asr-cache")
     recordings = Recordings(
         service.store, scratch, keep_bytes=settings.cache_bytes, keep_seconds=settings.cache_seconds
     )

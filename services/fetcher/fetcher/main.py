@@ -18,6 +18,7 @@ from fetcher.handlers.copying import Copier
 from fetcher.handlers.fetching import Fetcher
 from fetcher.handlers.retention import Retention
 from fetcher.providers.checkpoints import Checkpoints
+from fetcher.providers.media.programs import check_installed
 from fetcher.providers.scratch import Scratch
 from fetcher.providers.sources import Sources
 from fetcher.providers.web.client import Client
@@ -50,6 +51,8 @@ def build(settings: FetcherSettings | None = None) -> Service:
     service.serve(Uploads(db, store, sources, s.max_file_bytes).routes())
     service.serve(Media(db, store).routes())
 
+    if service.does("worker"):
+        service.on_start(check_installed)
     service.background(sweeper.sweep, every_seconds=s.sweep_seconds)
     return service
 

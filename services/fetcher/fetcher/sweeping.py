@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from common import objects
 from common.db import Database
-from common.events import Source
 from common.logs import get_logger
 from common.store import ObjectStore
 
@@ -40,7 +39,7 @@ class Sweeper:
         async with self.db.acquire() as conn:
             expired = await queries.expired_uploads(conn, self.lifetime_seconds)
         for upload_id in expired:
-            await self.sources.drop_upload(Source(type="upload", upload_id=upload_id))
+            await self.sources.drop_upload(upload_id)
         return len(expired)
 
     async def _sweep_scratch(self) -> int:

@@ -14,7 +14,9 @@ from moto.server import ThreadedMotoServer
 
 
 @pytest.fixture(params=["directory", "s3"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[ObjectStore]:
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[ObjectStore]:
     if request.param == "directory":
         url = f"file://{tmp_path / 'a folder'}"
         await bootstrap.prepare_store(url)
@@ -61,7 +63,10 @@ async def test_files_go_in_and_out(store: ObjectStore, tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == b"content"
 
 
-@pytest.mark.parametrize(("start", "end", "wanted"), [(0, None, b"0123456789"), (3, 6, b"345"), (7, None, b"789"), (9, 40, b"9"), (4, 4, b""), (20, 30, b"")])
+@pytest.mark.parametrize(
+    ("start", "end", "wanted"),
+    [(0, None, b"0123456789"), (3, 6, b"345"), (7, None, b"789"), (9, 40, b"9"), (4, 4, b""), (20, 30, b"")],
+)
 async def test_ranges(store: ObjectStore, start: int, end: int | None, wanted: bytes) -> None:
     await store.put_bytes("r", b"0123456789")
     assert await collect(store.read("r", start, end)) == wanted
@@ -90,7 +95,12 @@ async def test_an_empty_stream_is_an_empty_object(store: ObjectStore) -> None:
 
 
 async def test_missing_objects_say_so(store: ObjectStore, tmp_path: Path) -> None:
-    for attempt in (store.get_bytes("no"), store.size("no"), store.fetch_file("no", tmp_path / "x"), collect(store.read("no"))):
+    for attempt in (
+        store.get_bytes("no"),
+        store.size("no"),
+        store.fetch_file("no", tmp_path / "x"),
+        collect(store.read("no")),
+    ):
         with pytest.raises(ObjectMissing):
             await attempt
     await store.delete("no")

@@ -6,8 +6,24 @@ import subprocess
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
+import asyncpg
 import pytest
+from common.bootstrap import bootstrap
+from common.delivery import Delivery
+from common.events import AssetRegistered, Fact, Message, Source
+from common.ids import uuid7
+from common.migrations import upgrade
+from common.service import Service
+from fetcher import queries
+from fetcher.api.uploads import Uploads
+from fetcher.main import build
+from fetcher.providers.sources import Sources
+from fetcher.settings import FetcherSettings
+from stack.testing import ThrowawayPostgres
 
 Serve = Callable[["Request", "Reply"], Awaitable[None]]
 
@@ -191,3 +207,108 @@ class Studio:
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
     return Studio(tmp_path_factory.mktemp("studio"))
+
+
+@dataclass
+class House:
+    """A whole fetcher on a real database and a directory store, its facts delivered by hand."""
+
+    service: Service
+    objects_folder: Path
+    scratch_folder: Path
+
+    async def deliver(self, fact: Fact, *, message_id: UUID | None = None, attempt: int = 1) -> None:
+        """Raises what the handler raises; the consumer would turn it into an outcome."""
+        delivery = Delivery(fact, message_id or uuid7(), f"fetcher.{fact.type}", attempt, "fetcher", self.service.db)
+        await self.service.consumer.handlers[fact.type](fact, delivery)
+
+    async def said(self, message: type[Message]) -> list[Any]:
+        """Facts in the outbox, in order."""
+        async with self.service.db.acquire() as conn:
+            rows = await conn.fetch(
+                "SELECT body FROM outbox WHERE routing_key IN ($1, $1 || '.bulk') ORDER BY seq", message.type
+            )
+        return [message.parse(row["body"]) for row in rows]
+
+    async def rows(self, table: str) -> int:
+        async with self.service.db.acquire() as conn:
+            return int(await conn.fetchval(f"SELECT count(*) FROM {table}"))
+
+    def stored(self) -> set[str]:
+        """Keys in the object store."""
+        keys = (path.relative_to(self.objects_folder).as_posix() for path in self.objects_folder.rglob("*"))
+        return {key for key in keys if (self.objects_folder / key).is_file() and key != ".earshot-store"}
+
+    def scratch(self) -> set[str]:
+        return {path.relative_to(self.scratch_folder).as_posix() for path in self.scratch_folder.rglob("*")}
+
+    async def upload(self, path: Path) -> UUID:
+        """As the gateway's POST leaves it."""
+        sources = Sources(self.service.db, self.service.store, cast("Any", None), 10**9)
+        uploads = Uploads(self.service.db, self.service.store, sources, 10**9)
+
+        async def body() -> AsyncGenerator[bytes]:
+            yield path.read_bytes()
+
+        upload_id = uuid7()
+        async with self.service.db.acquire() as conn:
+            await queries.begin_upload(conn, upload_id, path.name)
+            written = await uploads._store(upload_id, body())
+            await queries.complete_upload(conn, upload_id, written.size_bytes, written.sha256)
+        return upload_id
+
+
+def registered(source: dict[str, Any], **more: Any) -> AssetRegistered:
+    given: dict[str, Any] = {"asset_id": uuid7(), "run": 1, "collection_id": uuid7(), "kind": "recording"}
+    return AssetRegistered(**(given | {"title": "A meeting", "source": Source(**source)} | more))
+
+
+@pytest.fixture
+def register() -> Callable[..., AssetRegistered]:
+    return registered
+
+
+@pytest.fixture
+async def fetcher_database(postgres: ThrowawayPostgres) -> AsyncGenerator[str]:
+    """URL of a database with this one service's schema."""
+    name = f"f_{uuid7().hex[-12:]}"
+    admin = await asyncpg.connect(postgres.url)
+    await admin.execute(f"CREATE DATABASE {name}")
+    inside = urlsplit(postgres.url_of(name))
+    url = urlunsplit(inside._replace(netloc=f"earshot_fetcher:secret@{inside.netloc.rpartition('@')[2]}"))
+    owner = await asyncpg.connect(postgres.url_of(name))
+    await bootstrap(owner, {"fetcher": url})
+    await owner.close()
+    await asyncio.to_thread(upgrade, "fetcher", url)
+    yield url
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+async def make_house(
+    fetcher_database: str, store_url: str, tmp_path: Path
+) -> AsyncGenerator[Callable[..., Awaitable[House]]]:
+    """Makes a fetcher that may fetch from this machine; keyword arguments are settings."""
+    services: list[Service] = []
+
+    async def make(**settings: Any) -> House:
+        quick = {"stall_seconds": 0.5, "connect_seconds": 1, "allowed_networks": "127.0.0.1/32"}
+        wanted = quick | {
+            "database_url": fetcher_database,
+            "object_store_url": store_url,
+            "scratch_dir": tmp_path / "scratch",
+        }
+        service = build(FetcherSettings(**(wanted | settings)))
+        await service.db.open()
+        services.append(service)
+        return House(service, Path(store_url.removeprefix("file://")), tmp_path / "scratch" / "fetcher")
+
+    yield make
+    for service in services:
+        await service.db.close()
+
+
+@pytest.fixture
+async def house(make_house: Callable[..., Awaitable[House]]) -> House:
+    return await make_house()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from fetcher.domain.completeness import missing_seconds
 from fetcher.domain.facts import SoundTrack, read_facts
+from fetcher.domain.riff import wav_seconds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +97,22 @@ def track(codec: str, seconds: float | None) -> SoundTrack:
 def test_what_is_missing(codec: str, container: str, promised: float, decoded: float, missing: float | None) -> None:
     short = missing_seconds(track(codec, promised), container, decoded)
     assert short == (pytest.approx(missing) if missing is not None else None)
+
+
+def wav_head(data_bytes: int, between: bytes = b"") -> bytes:
+    fmt = b"fmt \x10\x00\x00\x00\x01\x00\x02\x00" + (44100).to_bytes(4, "little") + (176400).to_bytes(4, "little")
+    return b"RIFF????WAVE" + fmt + b"\x04\x00\x10\x00" + between + b"data" + data_bytes.to_bytes(4, "little")
+
+
+def test_what_a_wav_header_promises() -> None:
+    assert wav_seconds(wav_head(176400 * 3)) == 3.0
+    assert wav_seconds(wav_head(176400, b"LIST\x03\x00\x00\x00abc\x00")) == 1.0
+    for unknown in (0, 0xFFFFFFFF):
+        assert wav_seconds(wav_head(unknown)) is None
+
+
+@given(st.binary(max_size=200))
+def test_no_header_breaks_the_reader(rest: bytes) -> None:
+    for head in (rest, b"RIFF????WAVE" + rest, b"RIFF????WAVEfmt " + rest):
+        seconds = wav_seconds(head)
+        assert seconds is None or seconds > 0

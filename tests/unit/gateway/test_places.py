@@ -5,7 +5,8 @@ from gateway.domain.places import BadPlace, check_url, title_of_file, title_of_u
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.org/talk.mp3", "http://example.org:8080/a?b=c#d", "https://8.8.8.8/x", "HTTPS://EXAMPLE.ORG"]
+    "url",
+    ["https://example.org/talk.mp3", "http://example.org:8080/a?b=c#d", "https://8.8.8.8/x", "HTTPS://EXAMPLE.ORG"],
 )
 def test_public_addresses_pass(url: str):
     check_url(url, allow_private=False)

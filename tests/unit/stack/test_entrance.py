@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-TARGETS = set(["help", "setup", "demo", "run", "test", "check", "lint", "types", "imports", "drift", "bench", "schemas", "clean", "down"])
+LISTED = "help setup demo run test check lint types imports drift bench schemas clean down"
+TARGETS = set(LISTED.split())
 TOOLS = ("bash", "sh", "cat", "dirname", "mktemp", "rm", "tail", "tr", "id", "awk", "readlink", "env")
 
 

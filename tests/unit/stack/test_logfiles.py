@@ -1,13 +1,14 @@
 """Log files that rotate, prefixed lines, and reading them back."""
 
 import io
+import json
 from itertools import islice
 from pathlib import Path
 
 import pytest
 from stack.errors import StackError
 from stack.layout import DataFolder
-from stack.logfiles import RotatingFile, Terminal
+from stack.logfiles import RotatingFile, Terminal, readable
 from stack.logs import read_logs
 
 
@@ -38,6 +39,16 @@ def test_lines_are_prefixed_in_colour_on_a_terminal_only(monkeypatch: pytest.Mon
     assert screen.getvalue().startswith("\x1b[")
     assert screen.getvalue().endswith("asr     |\x1b[0m hello\n")
     assert pipe.getvalue() == "asr     | hello \ufffd\n"
+
+
+def test_json_lines_are_made_readable_and_others_left_alone() -> None:
+    entry = {"service": "asr", "trace_id": "f00", "asset_id": "42", "event": "part_done", "level": "info"}
+    line = json.dumps({**entry, "timestamp": "2026-03-02T09:30:01.5Z"})
+    assert readable(line) == "09:30:01 part_done asset_id=42"
+    failed = json.dumps({**entry, "level": "error", "timestamp": "2026-03-02T09:30:01.5Z", "exception": "Oh no"})
+    assert readable(failed) == "09:30:01 ERROR part_done asset_id=42 Oh no"
+    for other in ("Traceback:", "{not json", '{"some": "json"}', "[1]", "7"):
+        assert readable(other) == other
 
 
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:

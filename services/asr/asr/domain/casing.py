@@ -11,7 +11,7 @@ _FIRST_PERSON = ("I", "I'm", "I'll", "I've", "I'd")
 # Ordinary words, too; a month after these words only.
 _DOUBTFUL_MONTHS = {"may": "May", "march": "March"}
 _BEFORE_MONTH = {"in", "of", "since", "until", "by", "last", "next"}
-_ENDS = re.compile(r"[.!?…][\"')\]]*$")
+_ENDS = re.compile(r"[.!?…][\"'”’»)\]]*$")
 
 
 def spellings(key_terms: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,8 @@ from asr.domain.spans import Span
 
 # How far from its ideal length a part may end to reach a longer silence.
 _SLACK = 0.25
+_LONG_SILENCE_SECONDS = 2.0
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,12 @@ def cut_parts(utterances: Sequence[Span], target_seconds: float, longest_seconds
     """
     if not utterances:
         return []
-    total = utterances[-1].end - utterances[0].start
-    ideal = min(total / max(1, round(total / target_seconds)), longest_seconds)
     parts: list[Part] = []
     first = 0
     while first < len(utterances):
+        # Reckoned anew from what is left, so that the last part is no remnant.
+        left = utterances[-1].end - utterances[first].start
+        ideal = min(left / max(1, round(left / target_seconds)), longest_seconds)
         end = _end_of_part(utterances, first, ideal, longest_seconds)
         parts.append(Part(len(parts), tuple(utterances[first:end])))
         first = end
@@ -53,19 +56,24 @@ def _end_of_part(utterances: Sequence[Span], first: int, ideal: float, longest: 
     """Index of the utterance that begins the next part."""
     start = utterances[first].start
     upper = min(ideal * (1 + _SLACK), longest)
-    best, best_gap = first + 1, -1.0
+    if utterances[-1].end - start <= min(ideal + _ROUNDING, longest):
+        return len(utterances)
+    best, best_merit = first + 1, float("-inf")
     for after in range(first + 1, len(utterances)):
         length = utterances[after - 1].end - start
         if length > upper:
             break
-        gap = utterances[after].start - utterances[after - 1].end
-        if length < ideal * (1 - _SLACK):
-            best = after
-        elif gap >= best_gap:
-            best, best_gap = after, gap
-    else:
-        return len(utterances) if utterances[-1].end - start <= upper else best
+        merit = _merit(utterances[after].start - utterances[after - 1].end, length / ideal - 1)
+        if merit >= best_merit:
+            best, best_merit = after, merit
     return best
+
+
+def _merit(gap_seconds: float, deviation: float) -> float:
+    """How good a silence is to cut in; beyond the slack the ideal length is all that counts."""
+    if abs(deviation) > _SLACK:
+        return -1.0 - abs(deviation)
+    return min(gap_seconds, _LONG_SILENCE_SECONDS) - 2 * abs(deviation)
 
 
 def part_fingerprint(part: Part, *ingredients: str) -> str:

@@ -81,8 +81,12 @@ class Planning:
     async def _plan(self, row: Transcription, engine: Engine, fact: Fact, delivery: Delivery) -> None:
         await delivery.still_wanted()
         await delivery.progress(0.0, "Looking for speech")
-        async with self.recordings.borrow(row.audio_uri, row.audio_sha256) as audio:
-            parts = await asyncio.to_thread(self._parts_of, audio)
+        try:
+            async with self.recordings.borrow(row.audio_uri, row.audio_sha256) as audio:
+                parts = await asyncio.to_thread(self._parts_of, audio)
+        except CannotProcess:
+            self.recordings.forget(row.audio_sha256)
+            raise
         await self._record(row, engine, parts, fact, delivery)
         if not parts:
             self.recordings.forget(row.audio_sha256)

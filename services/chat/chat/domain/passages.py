@@ -1,7 +1,7 @@
 """Passages: what retrieval found, cut into the lines that can be quoted, each with its place in the recording."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +50,6 @@ class Passage:
     lexical: float | None = None
     lines: tuple[Line, ...] = ()
     words: tuple[WordTime, ...] = ()
-    speaker_names: dict[str, str] = field(default_factory=dict[str, str])
 
     def text(self, line: Line) -> str:
         return self.content[line.start : line.end]

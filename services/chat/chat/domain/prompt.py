@@ -47,7 +47,7 @@ def _show(passage: Passage) -> str:
 
 def _line(passage: Passage, start: int, end: int) -> str:
     speaker = passage.speaker(start, end)
-    said_by = f"{_plain(passage.speaker_names.get(speaker, speaker))}: " if speaker else ""
+    said_by = f"{_plain(speaker)}: " if speaker else ""
     return said_by + _plain(passage.content[start:end])
 
 

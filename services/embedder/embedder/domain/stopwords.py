@@ -1,7 +1,6 @@
 """English words that say nothing about a text's subject: the list of Snowball, and how people contract them."""
 
-ENGLISH = frozenset(
-    """
+_WORDS = """
     i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself
     it its itself they them their theirs themselves what which who whom this that these those am is are was were be
     been being have has had having do does did doing a an the and but if or because as until while of at by for with
@@ -12,5 +11,5 @@ ENGLISH = frozenset(
     we'd they're they've they'll they'd that's that'll that'd there's there'll here's what's who's where's when's why's
     how's isn't aren't wasn't weren't haven't hasn't hadn't don't doesn't didn't can't couldn't won't wouldn't shouldn't
     mustn't let's
-    """.split()
-)
+"""
+ENGLISH = frozenset(_WORDS.split())

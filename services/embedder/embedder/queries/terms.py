@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from common.db import Connection
 
-# Advisory locks: held together by all who index while they use term ids; alone by who folds; alone by who removes terms.
+# Advisory locks. The first is held together by all who index while they use term ids, and alone by who removes terms;
+# the second by who folds.
 _VOCABULARY = 0x45415254
 _FOLDING = 0x45415246
 _FOLDED_AT_ONCE = 20_000
@@ -26,6 +27,14 @@ class Corpus:
 
     chunks: int
     length: int
+
+
+@dataclass(frozen=True)
+class Folded:
+    """How many deltas one batch took in, and how many terms no chunk holds any more after it."""
+
+    deltas: int
+    unused: int
 
 
 async def add_terms(conn: Connection, terms: Sequence[str]) -> None:
@@ -74,7 +83,8 @@ async def find_terms(conn: Connection, terms: Sequence[str]) -> list[TermStatist
 async def read_corpus(conn: Connection) -> Corpus:
     row = await conn.fetchrow(
         """
-        SELECT (c.chunks + coalesce(d.chunks, 0))::bigint AS chunks, (c.length + coalesce(d.length, 0))::bigint AS length
+        SELECT (c.chunks + coalesce(d.chunks, 0))::bigint AS chunks,
+            (c.length + coalesce(d.length, 0))::bigint AS length
         FROM corpus AS c, (SELECT sum(chunks) AS chunks, sum(length) AS length FROM corpus_deltas) AS d
         """
     )
@@ -89,7 +99,9 @@ async def languages(conn: Connection) -> list[str]:
         WITH RECURSIVE hops AS (
             (SELECT language FROM indexed_assets WHERE language IS NOT NULL ORDER BY language LIMIT 1)
             UNION ALL
-            SELECT (SELECT a.language FROM indexed_assets AS a WHERE a.language > h.language ORDER BY a.language LIMIT 1)
+            SELECT (
+                SELECT a.language FROM indexed_assets AS a WHERE a.language > h.language ORDER BY a.language LIMIT 1
+            )
             FROM hops AS h WHERE h.language IS NOT NULL
         )
         SELECT language FROM hops WHERE language IS NOT NULL
@@ -98,11 +110,11 @@ async def languages(conn: Connection) -> list[str]:
     return [row["language"] for row in rows]
 
 
-async def fold_deltas(conn: Connection) -> int:
-    """Take one batch of deltas into the totals; 0 when there is none, or another process is at it."""
+async def fold_deltas(conn: Connection) -> Folded:
+    """Take one batch of deltas into the totals; nothing is folded while another process is at it."""
     if not await conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", _FOLDING):
-        return 0
-    folded: int = await conn.fetchval(
+        return Folded(0, 0)
+    row = await conn.fetchrow(
         """
         WITH taken AS (
             DELETE FROM term_deltas WHERE id IN (SELECT id FROM term_deltas ORDER BY id LIMIT $1)
@@ -110,9 +122,10 @@ async def fold_deltas(conn: Connection) -> int:
         ), summed AS (
             SELECT term_id, sum(chunks)::integer AS chunks FROM taken GROUP BY term_id
         ), applied AS (
-            UPDATE terms AS t SET df = t.df + s.chunks FROM summed AS s WHERE t.id = s.term_id AND s.chunks <> 0
+            UPDATE terms AS t SET df = t.df + s.chunks FROM summed AS s WHERE t.id = s.term_id RETURNING t.df
         )
-        SELECT count(*) FROM taken
+        SELECT (SELECT count(*) FROM taken)::integer AS deltas,
+            (SELECT count(*) FROM applied WHERE df <= 0)::integer AS unused
         """,
         _FOLDED_AT_ONCE,
     )
@@ -123,7 +136,8 @@ async def fold_deltas(conn: Connection) -> int:
         FROM (SELECT sum(chunks) AS chunks, sum(length) AS length FROM taken HAVING count(*) > 0) AS s
         """
     )
-    return folded
+    assert row is not None
+    return Folded(**row)
 
 
 async def remove_unused_terms(conn: Connection) -> int:

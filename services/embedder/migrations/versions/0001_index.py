@@ -42,7 +42,7 @@ CREATE INDEX indexed_assets_language ON indexed_assets (language);
 CREATE SEQUENCE chunk_numbers AS integer;
 CREATE TABLE chunks (
     id uuid PRIMARY KEY,
-    number integer NOT NULL UNIQUE,
+    number integer NOT NULL,
     asset_id uuid NOT NULL REFERENCES indexed_assets (asset_id),
     chunk_index integer NOT NULL,
     content text NOT NULL,
@@ -53,9 +53,10 @@ CREATE TABLE chunks (
     -- Every word with its place, and with weight A the first words of the next chunk, so that a phrase
     -- across the border is found where it begins.
     phrase tsvector NOT NULL,
-    term_ids integer[] NOT NULL,
-    UNIQUE (asset_id, chunk_index)
+    term_ids integer[] NOT NULL
 );
+CREATE UNIQUE INDEX chunks_number ON chunks (number) INCLUDE (asset_id, chunk_index);
+CREATE UNIQUE INDEX chunks_asset_id ON chunks (asset_id, chunk_index) INCLUDE (number);
 CREATE INDEX chunks_phrase ON chunks USING gin (phrase);
 
 CREATE TABLE terms (
@@ -81,7 +82,7 @@ CREATE TABLE term_deltas (
 );
 CREATE INDEX term_deltas_term_id ON term_deltas (term_id);
 CREATE TABLE corpus (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     chunks bigint NOT NULL DEFAULT 0,
     length bigint NOT NULL DEFAULT 0
 );

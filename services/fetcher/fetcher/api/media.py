@@ -15,10 +15,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from fetcher import metrics, queries
-from fetcher.domain.containers import naming_of
+from fetcher.domain.containers import ORIGINAL, PLAYBACK, PLAYBACK_SUFFIX, PLAYBACK_TYPE, naming_of
 from fetcher.domain.ranges import ByteRange, Unsatisfiable, parse_range
-from fetcher.handlers.copying import ORIGINAL, PLAYBACK
-from fetcher.providers.media.convert import PLAYBACK_SUFFIX, PLAYBACK_TYPE
 
 _BYTES: dict[str, Any] = {"content": {"audio/mp4": {"schema": {"type": "string", "format": "binary"}}}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {

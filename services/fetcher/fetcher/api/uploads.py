@@ -8,7 +8,6 @@ from uuid import UUID
 
 from common.db import Database
 from common.errors import ApiError, invalid, too_large, unavailable
-from common.events import Source
 from common.identity import CallingService
 from common.ids import uuid7
 from common.store import ObjectStore, ObjectTooLarge, StoreUnavailable, Written
@@ -67,7 +66,7 @@ class Uploads:
                 complete = await queries.complete_upload(conn, upload_id, written.size_bytes, written.sha256)
         finally:
             if not complete:
-                await self.sources.drop_upload(Source(type="upload", upload_id=upload_id))
+                await self.sources.drop_upload(upload_id)
         metrics.uploaded.inc(written.size_bytes)
         return UploadReceipt(upload_id=upload_id, size_bytes=written.size_bytes, sha256=written.sha256)
 
@@ -86,7 +85,7 @@ class Uploads:
 
     async def drop(self, upload_id: UUID, service: CallingService) -> Response:
         """An upload that no asset will use. No error when it is not there."""
-        await self.sources.drop_upload(Source(type="upload", upload_id=upload_id))
+        await self.sources.drop_upload(upload_id)
         return Response(status_code=204)
 
     def _too_large(self) -> ApiError:

@@ -1,7 +1,17 @@
-"""What a kept original is called and served as, by the container that ffprobe named."""
+"""What the copies of a recording are called and served as."""
 
 from dataclasses import dataclass
 
+# Names of the copies, and their kinds in the object store.
+AUDIO, PLAYBACK, ORIGINAL = "audio", "playback", "original"
+
+AUDIO_SUFFIX = ".flac"
+# MP4, because it is the one container of Opus that Chrome, Firefox and Safari (17 and later) all play and that
+# carries an index at its front: players seek by one range request. Ogg came to Safari only in 18.4.
+PLAYBACK_SUFFIX = ".m4a"
+PLAYBACK_TYPE = 'audio/mp4; codecs="opus"'
+
+# For originals, by the container that ffprobe named: suffix, type without and with moving pictures.
 _KNOWN: dict[str, tuple[str, str, str]] = {
     "aac": (".aac", "audio/aac", "audio/aac"),
     "aiff": (".aiff", "audio/aiff", "audio/aiff"),

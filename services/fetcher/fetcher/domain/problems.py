@@ -206,6 +206,19 @@ def too_costly() -> CannotProcess:
     )
 
 
+def no_room() -> TryAgain:
+    return TryAgain("There is no room left on the disk.", advice="Free some disk space, then retry.", attempts=20)
+
+
+def no_ffmpeg() -> TryAgain:
+    return TryAgain(
+        "ffmpeg cannot be run on the server.",
+        category="engine_unavailable",
+        advice="An administrator has to install ffmpeg (with ffprobe); then retry.",
+        attempts=6,
+    )
+
+
 def upload_gone() -> CannotProcess:
     return CannotProcess(
         "The uploaded file is no longer here: it was used already or has expired.",

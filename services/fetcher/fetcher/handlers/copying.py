@@ -14,14 +14,12 @@ from common.objects import Kept
 from common.store import ObjectStore
 
 from fetcher import metrics
-from fetcher.domain.containers import naming_of
+from fetcher.domain.containers import AUDIO, AUDIO_SUFFIX, ORIGINAL, PLAYBACK, PLAYBACK_SUFFIX, naming_of
 from fetcher.handlers.watching import Watcher
-from fetcher.providers.media.convert import PLAYBACK_SUFFIX, Copies, convert
+from fetcher.providers.media.convert import Copies, convert
 from fetcher.providers.media.probe import probe
 from fetcher.providers.scratch import Workspace
 from fetcher.queries import RecordingRow
-
-AUDIO, PLAYBACK, ORIGINAL = "audio", "playback", "original"
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Copier:
 
     async def _keep(self, source: Path, copies: Copies, wanted: AssetRegistered) -> dict[str, Kept]:
         with metrics.steps.labels("store").time():
-            kept = {AUDIO: await objects.keep(self.db, self.store, AUDIO, copies.audio, ".flac")}
+            kept = {AUDIO: await objects.keep(self.db, self.store, AUDIO, copies.audio, AUDIO_SUFFIX)}
             if copies.playback is not None:
                 kept[PLAYBACK] = await objects.keep(self.db, self.store, PLAYBACK, copies.playback, PLAYBACK_SUFFIX)
             if wanted.keep_media == "original":

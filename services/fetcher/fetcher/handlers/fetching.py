@@ -1,5 +1,6 @@
 """An asset is registered, or its run restarted: bring its file, make the copies, say ``recording.fetched``."""
 
+import errno
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from common.objects import Kept
 
 from fetcher import metrics, queries
 from fetcher.domain import problems
+from fetcher.domain.containers import AUDIO, PLAYBACK
 from fetcher.domain.estimates import FROM_STORE, FROM_WEB
-from fetcher.handlers.copying import AUDIO, PLAYBACK, Copier
+from fetcher.handlers.copying import Copier
 from fetcher.handlers.watching import Watcher
 from fetcher.providers.checkpoints import Checkpoints
 from fetcher.providers.scratch import Scratch, Workspace
@@ -96,6 +98,10 @@ class Fetcher:
         except Continue:
             await self._save_checkpoint(workspace, wanted)
             raise
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise problems.no_room() from error
         try:
             async with delivery.record() as rec:
                 await _record(rec, wanted, copies, row)
@@ -144,8 +150,8 @@ class Fetcher:
             if outcome != "interrupted":
                 workspace.clear()
                 await self.checkpoints.drop(wanted.asset_id)
-            if outcome in ("fetched", "failed"):
-                await self.sources.drop_upload(wanted.source)
+            if outcome in ("fetched", "failed") and wanted.source.upload_id:
+                await self.sources.drop_upload(wanted.source.upload_id)
 
 
 async def _record(rec: Recording, wanted: AssetRegistered, copies: dict[str, Kept], row: queries.RecordingRow) -> None:

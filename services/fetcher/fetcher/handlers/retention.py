@@ -9,7 +9,7 @@ from common.events import AssetDeleted, TranscriptCompleted
 from common.store import ObjectStore
 
 from fetcher import queries
-from fetcher.handlers.copying import AUDIO
+from fetcher.domain.containers import AUDIO
 from fetcher.providers.checkpoints import Checkpoints
 from fetcher.providers.scratch import Scratch
 from fetcher.providers.sources import Sources
@@ -44,8 +44,8 @@ class Retention:
             await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
             await assets.mark_deleted(conn, fact.asset_id)
             known = await queries.registered_as(conn, fact.asset_id)
-        if known is not None:
-            await self.sources.drop_upload(known.source)
+        if known is not None and known.source.upload_id:
+            await self.sources.drop_upload(known.source.upload_id)
         await self.checkpoints.drop(fact.asset_id)
         # A worker that is in there finds the tombstone within seconds and clears up itself.
         self.scratch.discard(fact.asset_id)

@@ -88,7 +88,8 @@ class Scratch:
 
 def _try_lock(folder: Path) -> int | None:
     """A descriptor that holds the folder's lock until it is closed or its process is gone; None when it is taken."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True)
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:

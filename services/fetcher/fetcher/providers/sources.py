@@ -68,9 +68,8 @@ class Sources:
             # The store's keys know letters, digits and ._- only, so nothing can lie there.
             raise problems.object_gone(object_uri) from error
 
-    async def drop_upload(self, source: Source) -> None:
+    async def drop_upload(self, upload_id: UUID) -> None:
         """The upload has served; bytes first, so that its row leads the sweeper to them until they are gone."""
-        if source.upload_id is not None:
-            await self.store.delete(upload_key(source.upload_id))
-            async with self.db.acquire() as conn:
-                await queries.delete_upload(conn, source.upload_id)
+        await self.store.delete(upload_key(upload_id))
+        async with self.db.acquire() as conn:
+            await queries.delete_upload(conn, upload_id)

@@ -15,6 +15,7 @@ from gateway.api.multipart import BadForm, Event, PartBegun, read_events, read_f
 from gateway.api.once import OnceKey, fingerprint
 from gateway.api.processing import show_accepted
 from gateway.api.recordings import RecordingFields, take_in, target_collection
+from gateway.api.refusals import Refusal
 from gateway.auth.principal import CurrentUser, Principal
 from gateway.door import Door, TheDoor
 from gateway.providers.uploads import Uploaded, Uploads
@@ -84,20 +85,30 @@ class Form:
         self.stored = await self._uploads.store(self.filename, content)
 
 
-@router.post("/upload", status_code=202, summary="Add a recording by uploading it", openapi_extra=_form_schema())
+@router.post(
+    "/upload",
+    status_code=202,
+    response_model=models.Accepted,
+    summary="Add a recording by uploading it",
+    openapi_extra=_form_schema(),
+)
 async def upload_recording(
     request: Request, user: CurrentUser, door: TheDoor, response: Response, key: OnceKey = None
-) -> models.Accepted:
+) -> models.Accepted | Response:
     """Send `multipart/form-data` with the part `file`; the other fields may come before or after it."""
-    _check_length(request, door)
     form = Form(door, user)
+    # An ApiError or a client that leaves means that nothing was registered. After any other error that is not
+    # known, and the file stays: the fetcher sweeps what nobody uses.
     try:
+        _check_length(request, door)
         fields, stored = await _read(request, form)
         source = Source(type="upload", upload_id=stored.upload_id, filename=form.filename or None)
         asked = fingerprint("POST /api/recordings/upload", fields.model_dump_json(), form.filename, stored.sha256)
         asset_id, fresh = await take_in(door, user, fields, source, key, asked)
-    except (ApiError, ClientDisconnect):
-        # Nothing was registered. After any other error that is not known: the fetcher sweeps what nobody uses.
+    except ApiError as refusal:
+        await form.drop()
+        return Refusal(request, refusal)
+    except ClientDisconnect:
         await form.drop()
         raise
     if not fresh:

@@ -1,7 +1,6 @@
 """Which URLs may be asked for at all; the fetcher checks again where names are resolved and redirects followed."""
 
 import ipaddress
-import socket
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -76,8 +75,24 @@ def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host.split("%", 1)[0])
     except ValueError:
-        pass
+        return _old_notation(host)
+
+
+def _old_notation(host: str) -> ipaddress.IPv4Address | None:
+    """One to four numbers as inet_aton(3) reads them: the last one fills all the bytes that are left."""
     try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))
-    except OSError:
+        *heads, last = [_number(part) for part in host.rstrip(".").split(".")]
+    except ValueError:
         return None
+    if len(heads) > 3 or any(head > 255 for head in heads) or last >= 256 ** (4 - len(heads)):
+        return None
+    return ipaddress.IPv4Address(sum(head << (24 - 8 * i) for i, head in enumerate(heads)) + last)
+
+
+def _number(text: str) -> int:
+    """Decimal, octal with a leading 0, hexadecimal with 0x. Raises ValueError."""
+    if not text or not text[0].isdigit():
+        raise ValueError(text)
+    if text.lower().startswith("0x"):
+        return int(text, 16)
+    return int(text, 8) if text.startswith("0") and len(text) > 1 else int(text)

@@ -6,12 +6,14 @@ from urllib.parse import quote
 from uuid import UUID
 
 from common import tracing
+from common.errors import ApiError
 from common.http import REQUEST_ID_HEADER, request_id_of
 from common.identity import IDENTITY_HEADER, Caller
 from fastapi import APIRouter, Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from gateway.api.refusals import Refusal
 from gateway.auth.access import check_role, resolve_asset, resolve_collection
 from gateway.auth.principal import Requires, identify
 from gateway.domain.scopes import Role, allows
@@ -32,7 +34,13 @@ class Forward:
         door: Door = scope["app"].state.door
         operations = self._route.operations
         operation = operations[request.method] if request.method in operations else operations["GET"]
-        caller, path = await self._admit(request, door, operation)
+        try:
+            caller, path = await self._admit(request, door, operation)
+        except ApiError as error:
+            if not _has_body(request):
+                raise
+            await Refusal(request, error)(scope, receive, send)
+            return
         body = Body(receive, expected=_has_body(request))
         upstream = door.upstreams.request(
             operation.service,
@@ -90,8 +98,6 @@ def _headers(request: Request, door: Door, caller: Caller | None) -> list[tuple[
     headers = [(name, value) for name, value in headers if name != REQUEST_ID_HEADER.lower()]
     headers.append((REQUEST_ID_HEADER, request_id_of(request)))
     headers.append(("traceparent", tracing.current()))
-    if request.client is not None:
-        headers.append(("X-Forwarded-For", request.client.host))
     if caller is not None:
         headers.append((IDENTITY_HEADER, door.signer.user_token(caller)))
     return headers

@@ -1,6 +1,7 @@
 """Subtitle cues: segments in pieces that fit on a screen."""
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -10,7 +11,7 @@ from common.transcript import Segment, Word
 LINE_CHARACTERS = 42
 LINES = 2
 LONGEST_SECONDS = 7.0
-_CLAUSE_END = re.compile(r"[,;:.!?…][\"')\]]*$")
+_CLAUSE_END = re.compile(r"[,;:.!?…][\"'”’»)\]]*$")
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,9 @@ def cues_of(segments: Iterable[Segment]) -> list[Cue]:
     """Every word once and in order; each cue ends after it starts and not after the next one starts."""
     cues = [_cue(piece, segment.speaker) for segment in segments for piece in _fit(timed_words(segment))]
     starts = _rising([cue.start for cue in cues])
-    limits = [*starts[1:], float("inf")]
     return [
-        Cue(start, int(max(start + 1, min(cue.end, limit))), cue.lines, cue.speaker)
-        for cue, start, limit in zip(cues, starts, limits, strict=True)
+        Cue(start, max(start + 1, min(cue.end, following)), cue.lines, cue.speaker)
+        for cue, start, following in zip(cues, starts, [*starts, sys.maxsize][1:], strict=True)
     ]
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 
 _READ_LIMIT_BYTES = 1 << 20
+# What a shell answers when there is no such program, or none that may be run.
+NOT_RUN = (126, 127)
 # Limits are set by the shell rather than between fork and exec, where a process with threads may deadlock.
 # `ulimit -v` does not exist everywhere; the other limits then have to do.
 _LIMITED = 'ulimit -c 0; ulimit -t "$1"; ulimit -f "$2"; ulimit -v "$3" 2>/dev/null; shift 3; exec nice -n 10 "$@"'
@@ -47,7 +49,8 @@ async def confined(argv: Sequence[str], confines: Confines) -> AsyncGenerator[as
         start_new_session=True,
         limit=_READ_LIMIT_BYTES,
         # No secrets of ours, no proxies, no user's presets.
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+        # Two arenas, because each further one takes its share of the address space, used or not.
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "MALLOC_ARENA_MAX": "2"},
     )
     try:
         yield process

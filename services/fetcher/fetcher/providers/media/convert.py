@@ -10,8 +10,9 @@ from common.errors import CannotProcess, TryAgain
 
 from fetcher.domain import problems
 from fetcher.domain.completeness import missing_seconds
+from fetcher.domain.containers import AUDIO, AUDIO_SUFFIX, PLAYBACK, PLAYBACK_SUFFIX
 from fetcher.domain.facts import MediaFacts, SoundTrack
-from fetcher.providers.media.confined import Confines, confined
+from fetcher.providers.media.confined import NOT_RUN, Confines, confined
 from fetcher.providers.media.flac import flac_seconds
 from fetcher.providers.media.programs import ffmpeg
 
@@ -19,10 +20,6 @@ from fetcher.providers.media.programs import ffmpeg
 Heard = Callable[[float], Awaitable[None]]
 
 RECOGNITION_RATE_HZ = 16000
-# MP4, because it is the one container of Opus that Chrome, Firefox and Safari (17 and later) all play and that
-# carries an index at its front: players seek by one range request. Ogg came to Safari only in 18.4.
-PLAYBACK_SUFFIX = ".m4a"
-PLAYBACK_TYPE = 'audio/mp4; codecs="opus"'
 _PLAYBACK_BITS = "32k"
 
 _MOST_ERRORS = 0.05
@@ -34,7 +31,9 @@ _BEYOND_SECONDS = 5
 # The same input gives the same bytes: no dates, no versions, no random numbers, nothing of the original's tags.
 _SAME_BYTES = ["-fflags", "+bitexact", "-flags:a", "+bitexact", "-map_metadata", "-1", "-map_chapters", "-1"]
 # Keeps the original's timeline: a late beginning and gaps become silence, so that times fit the original too.
+# Where every sample follows the one before it, a gap is damage, and must not be filled but found.
 _TIMELINE = ["-af", "aresample=async=1:first_pts=0"]
+_GAPLESS_CONTAINERS = ("flac", "wav", "w64", "aiff", "au", "caf", "mp3", "aac", "wv", "tta", "ape")
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,11 @@ async def convert(
     assert sound is not None
     if (facts.duration_seconds or 0) > max_seconds:
         raise problems.too_long(max_seconds, facts.duration_seconds or 0)
-    audio = folder / "audio.flac"
-    copy = folder / f"playback{PLAYBACK_SUFFIX}" if playback else None
-    arguments = [*ffmpeg(source, most_errors=_MOST_ERRORS), *_outputs(sound, audio, copy, max_seconds)]
+    audio = folder / f"{AUDIO}{AUDIO_SUFFIX}"
+    copy = folder / f"{PLAYBACK}{PLAYBACK_SUFFIX}" if playback else None
+    shape = ["-map", f"0:{sound.index}", "-ac", "1", "-t", str(max_seconds + _BEYOND_SECONDS)]
+    shape += [] if facts.container in _GAPLESS_CONTAINERS else _TIMELINE
+    arguments = [*ffmpeg(source, most_errors=_MOST_ERRORS), *_outputs([*shape, *_SAME_BYTES], audio, copy)]
     complaints = await _run(arguments, min(max_seconds, facts.duration_seconds or max_seconds), heard)
     duration_seconds = flac_seconds(audio)
     if duration_seconds == 0:
@@ -67,8 +68,7 @@ async def convert(
     return Copies(audio, copy, duration_seconds, _judged(facts, sound, duration_seconds, complaints))
 
 
-def _outputs(sound: SoundTrack, audio: Path, playback: Path | None, max_seconds: float) -> list[str]:
-    each = ["-map", f"0:{sound.index}", *_TIMELINE, "-ac", "1", "-t", str(max_seconds + _BEYOND_SECONDS), *_SAME_BYTES]
+def _outputs(each: list[str], audio: Path, playback: Path | None) -> list[str]:
     flac = ["-ar", str(RECOGNITION_RATE_HZ), "-sample_fmt", "s16", "-c:a", "flac", "-f", "flac"]
     if playback is None:
         return [*each, *flac, f"file:{audio}"]
@@ -125,8 +125,10 @@ async def _listen(errors: asyncio.StreamReader, complaints: deque[str]) -> None:
 
 def _failure(returncode: int, complaints: list[str]) -> CannotProcess | TryAgain:
     said = "\n".join(complaints)
+    if returncode in NOT_RUN:
+        return problems.no_ffmpeg()
     if "No space left on device" in said:
-        return TryAgain("There is no room left to convert the recording.", advice="Free some disk space, then retry.")
+        return problems.no_room()
     if returncode == _MOST_ERRORS_EXIT:
         return problems.damaged("too much of its sound cannot be decoded")
     if returncode < 0 or returncode > 128:

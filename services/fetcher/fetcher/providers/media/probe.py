@@ -3,15 +3,17 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from common.errors import CannotProcess
+from common.errors import CannotProcess, TryAgain
 
 from fetcher.domain import problems
 from fetcher.domain.facts import MediaFacts, read_facts
 from fetcher.domain.refusals import refusal
+from fetcher.domain.riff import wav_seconds
 from fetcher.domain.sniff import HEAD_BYTES, sniff
-from fetcher.providers.media.confined import Confines, confined
+from fetcher.providers.media.confined import NOT_RUN, Confines, confined
 from fetcher.providers.media.programs import ffprobe
 
 _PROBE_SECONDS = 30
@@ -49,7 +51,11 @@ async def _facts(path: Path, size_bytes: int, head: bytes) -> MediaFacts:
         raise problems.too_costly() from error
     if process.returncode:
         raise _why_not(head, process.returncode, errors.decode("utf-8", "replace"))
-    return read_facts(json.loads(output), size_bytes)
+    facts = read_facts(json.loads(output), size_bytes)
+    promised = wav_seconds(head)
+    if facts.sound is None or promised is None:
+        return facts
+    return replace(facts, sound=replace(facts.sound, duration_seconds=promised))
 
 
 def _head(path: Path) -> bytes:
@@ -57,7 +63,9 @@ def _head(path: Path) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def _why_not(head: bytes, returncode: int, errors: str) -> CannotProcess:
+def _why_not(head: bytes, returncode: int, errors: str) -> CannotProcess | TryAgain:
+    if returncode in NOT_RUN:
+        return problems.no_ffmpeg()
     if returncode < 0 or returncode > 128:
         return problems.too_costly()
     guess = sniff(head)

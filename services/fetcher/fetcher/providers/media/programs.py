@@ -1,5 +1,6 @@
 """How ffprobe and ffmpeg are started: on one local file, with the containers and protocols of recordings alone."""
 
+import shutil
 from pathlib import Path
 
 # No playlists, manifests, concatenations, devices, images, subtitles or tracker music: they open other files,
@@ -9,6 +10,13 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,mxf,oma,ogg,rm,sox,tta,voc,w64,wav,wtv,wv"
 )
 _QUIET = ("-hide_banner", "-v", "error")
+
+
+async def check_installed() -> None:
+    """For the start of a worker. Raises RuntimeError with what to do."""
+    missing = [program for program in ("ffmpeg", "ffprobe") if shutil.which(program) is None]
+    if missing:
+        raise RuntimeError(f"{' and '.join(missing)} not found: install the package ffmpeg of your system")
 
 
 def reading(path: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """Downloads that survive cut and stalling connections: attempts, resuming by Range, and every limit."""
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -215,8 +216,12 @@ def _refuse(status: int) -> None:
 
 
 def _unreachable(link: httpx.URL, error: Exception) -> Exception:
-    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+    # httpcore breaks the chain of causes, but keeps the first one as its argument.
+    reason = error.args[0] if error.args else None
+    if isinstance(reason, socket.gaierror):
+        return _Interrupted(problems.unknown_host(link.host))
+    if isinstance(reason, ssl.SSLCertVerificationError):
         return problems.unreachable(link.host, "its certificate is not valid")
-    if isinstance(error.__cause__, ssl.SSLError):
+    if isinstance(reason, ssl.SSLError):
         return problems.unreachable(link.host, "it speaks no HTTPS there")
     return _Interrupted(problems.unreachable(link.host, "it accepts no connection"))

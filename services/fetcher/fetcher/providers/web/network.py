@@ -56,6 +56,11 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     async def _permitted(self, host: str, port: int) -> list[Address]:
         try:
             addresses = await self._resolve(host, port)
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                # The name service is away; the next attempt may find it.
+                raise httpcore.ConnectError(error) from error
+            raise problems.unknown_host(host) from error
         except (OSError, UnicodeError) as error:
             raise problems.unknown_host(host) from error
         # One closed address among open ones is an attack or a mistake; either way it is not for us.

@@ -1,0 +1,75 @@
+"""Turns the best lines into quotes: a stretch of one passage, verbatim by construction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chat.domain.evidence import Candidate
+from chat.domain.passages import Passage
+from chat.domain.question import Question, gives
+
+# A quote may take in lines this far from its best one, if they score nearly as well.
+_REACH = 2
+_NEARLY = 0.75
+# What follows belongs to an account ("what did she say about…", "why…") more readily than to a single fact.
+_GOES_ON = 0.6
+_LONGEST_QUOTE = 600
+_AS_GOOD = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """content[start:end] of a passage."""
+
+    passage: Passage
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        return self.passage.content[self.start : self.end]
+
+
+def best_spans(question: Question, candidates: Sequence[Candidate], least: float, most: int) -> list[Span]:
+    """Up to ``most`` stretches, best first; further ones must be about as good and at least ``least`` relevant."""
+    ranked = sorted((c for c in candidates if not c.asks), key=lambda c: -c.score) or list(candidates)
+    spans: list[Span] = []
+    for candidate in ranked:
+        further = bool(spans)
+        if further and (candidate.score < _AS_GOOD * ranked[0].score or candidate.relevance < least):
+            break
+        if further and question.wants not in ("account", "fact") and not gives(question.wants, candidate.text):
+            continue
+        span = _stretch(question, candidate, candidates)
+        if not any(_touch(span, taken) for taken in spans):
+            spans.append(span)
+        if len(spans) == most:
+            break
+    return spans
+
+
+def nearest_spans(candidates: Sequence[Candidate], most: int) -> list[Span]:
+    """The nearest lines as they are, for a person to judge when there is no answer."""
+    ranked = sorted(candidates, key=lambda c: (c.asks, -c.relevance))
+    return [Span(c.passage, c.line.start, c.line.end) for c in ranked[:most] if c.relevance > 0]
+
+
+def _stretch(question: Question, best: Candidate, candidates: Sequence[Candidate]) -> Span:
+    """From the first to the last line around the best one that belongs to it."""
+    first = last = best
+    if question.wants in ("account", "fact"):
+        onward = _GOES_ON if question.wants == "account" else _NEARLY
+        for other in candidates:
+            distance = other.position - best.position
+            if other.passage is not best.passage or other.asks or not 0 < abs(distance) <= _REACH:
+                continue
+            if other.score < (onward if distance > 0 else _NEARLY) * best.score:
+                continue
+            if max(last.line.end, other.line.end) - min(first.line.start, other.line.start) <= _LONGEST_QUOTE:
+                first = min(first, other, key=lambda c: c.position)
+                last = max(last, other, key=lambda c: c.position)
+    return Span(best.passage, first.line.start, last.line.end)
+
+
+def _touch(one: Span, other: Span) -> bool:
+    same = one.passage.chunk_id == other.passage.chunk_id
+    return same and one.start < other.end and other.start < one.end

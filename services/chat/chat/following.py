@@ -1,0 +1,62 @@
+"""Follows an answer in the table, from any place in it, for as long as its reader may read it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from common.db import Database
+
+from chat.bells import Bells
+from chat.queries import reading
+from chat.queries.rows import EventRow
+
+_TOUCH_SECONDS = 1.0
+REMOVED: dict[str, Any] = {
+    "message": "The answer was removed: something it was made from is gone or closed to you.",
+    "error_type": "not_found",
+    "advice": None,
+    "status_code": 404,
+}
+
+
+class Follower:
+    """``poll_seconds``: how soon news from writers in other processes are seen."""
+
+    def __init__(self, db: Database, bells: Bells, poll_seconds: float) -> None:
+        self._db = db
+        self._bells = bells
+        self._poll_seconds = poll_seconds
+
+    async def follow(self, answer_id: UUID, user_id: UUID, after: int = 0) -> AsyncGenerator[EventRow | None]:
+        """Events behind ``after`` up to the last one; None whenever there was nothing new."""
+        touched = -_TOUCH_SECONDS
+        with self._bells.hung(answer_id) as bell:
+            while True:
+                bell.clear()
+                if monotonic() - touched >= _TOUCH_SECONDS:
+                    touched = monotonic()
+                    if not await self._touch(answer_id, user_id):
+                        yield EventRow(after + 1, "error", REMOVED)
+                        return
+                async with self._db.acquire() as conn:
+                    state, events = await reading.read_events(conn, answer_id, after)
+                for event in events:
+                    after = event.seq
+                    yield event
+                if state != "running" and state is not None:
+                    return
+                yield None
+                await self._pause(bell)
+
+    async def _touch(self, answer_id: UUID, user_id: UUID) -> bool:
+        async with self._db.acquire() as conn:
+            return await reading.touch_reader(conn, answer_id, user_id)
+
+    async def _pause(self, bell: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(self._poll_seconds):
+                await bell.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,106 @@
+"""One answer's events on their way into the table that every reader reads."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from common.db import Database
+
+from chat.bells import Bells
+from chat.domain.passages import Passage
+from chat.queries import writing
+from chat.queries.rows import EventRow
+from chat.steps import Broken, Content, Outcome, Status
+
+
+class Gone(Exception):
+    """The answer was removed, or ended by somebody else, while it was being written."""
+
+
+class Journal:
+    """Takes steps at once and writes them when told to; text between two writes becomes one event."""
+
+    def __init__(self, db: Database, answer_id: UUID, bells: Bells) -> None:
+        self._db = db
+        self._id = answer_id
+        self._bells = bells
+        self._seq = 0
+        self._pending: list[tuple[str, dict[str, Any]]] = []
+
+    async def keep(self, passages: list[Passage]) -> list[Passage]:
+        """Note the passages' assets as sources; passages of assets deleted meanwhile are left out."""
+        assets = {passage.asset_id: passage.collection_id for passage in passages}
+        async with self._db.transaction() as conn:
+            living = await writing.add_sources(conn, self._id, assets)
+        return [passage for passage in passages if passage.asset_id in living]
+
+    def note(self, step: Status | Content) -> None:
+        if isinstance(step, Status):
+            self._pending.append(("status", {"status": step.status, "answer_id": str(self._id)}))
+        elif self._pending and self._pending[-1][0] == "content":
+            self._pending[-1][1]["content"] += step.content
+        else:
+            self._pending.append(("content", {"content": step.content}))
+
+    async def flush(self) -> None:
+        """Raises Gone."""
+        if self._pending:
+            pending, self._pending = self._pending, []
+            await self._write(pending)
+
+    async def finish(self, outcome: Outcome) -> None:
+        """The outcome, its citations and the last events, together. Raises Gone."""
+        last: list[tuple[str, dict[str, Any]]] = [("citations", {}), ("done", {})]
+        pending, self._pending = self._pending, []
+        async with self._db.transaction() as conn:
+            if not await writing.append_events(conn, self._id, self._rows([*pending, *last])):
+                raise Gone
+            await writing.add_citations(conn, self._id, "cited", outcome.citations)
+            await writing.add_citations(conn, self._id, "nearest", outcome.nearest)
+            await writing.finish_answer(
+                conn,
+                self._id,
+                "done",
+                answered=outcome.answered,
+                answer=outcome.text,
+                reason=outcome.reason,
+                usage=outcome.usage,
+            )
+        self._bells.ring(self._id)
+
+    async def break_off(self, error: Broken, *, interrupted: bool = False) -> None:
+        """What there is of the text, and an error as the last event. Raises Gone."""
+        data = {
+            "message": error.message,
+            "error_type": error.error_type,
+            "advice": error.advice,
+            "status_code": error.status_code,
+        }
+        pending, self._pending = self._pending, []
+        async with self._db.transaction() as conn:
+            if not await writing.append_events(conn, self._id, self._rows([*pending, ("error", data)])):
+                raise Gone
+            state = "interrupted" if interrupted else "failed"
+            await writing.finish_answer(conn, self._id, state, reason=error.message)
+        self._bells.ring(self._id)
+
+    async def beat(self, abandon_seconds: float) -> bool:
+        """Show that the writer lives; answers whether somebody still reads. Raises Gone."""
+        async with self._db.acquire() as conn:
+            read = await writing.beat(conn, self._id, abandon_seconds)
+        if read is None:
+            raise Gone
+        return read
+
+    async def _write(self, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        async with self._db.acquire() as conn:
+            if not await writing.append_events(conn, self._id, self._rows(events)):
+                raise Gone
+        self._bells.ring(self._id)
+
+    def _rows(self, events: Sequence[tuple[str, dict[str, Any]]]) -> list[EventRow]:
+        rows: list[EventRow] = []
+        for event, data in events:
+            self._seq += 1
+            rows.append(EventRow(self._seq, event, data))
+        return rows

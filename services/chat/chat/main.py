@@ -1,0 +1,51 @@
+"""chat: answers questions about the library, with citations that open where it was said."""
+
+import httpx
+from common import lifecycle
+from common.events import AssetDeleted, TranscriptCompleted
+from common.identity import Signer
+from common.service import Service
+
+from chat import handlers
+from chat.answering import Answering
+from chat.api import Answers
+from chat.bells import Bells
+from chat.following import Follower
+from chat.providers.choice import Writers
+from chat.providers.likeness import Likeness
+from chat.providers.retrieval import Retrieval
+from chat.settings import ChatSettings
+from chat.writing import Writer
+
+_SWEEP_SECONDS = 5.0
+_FORGET_SECONDS = 3600.0
+
+
+def build(settings: ChatSettings | None = None) -> Service:
+    """The service, wired; nothing is opened yet. Raises ValueError when a provider lacks what it needs."""
+    settings = settings or ChatSettings()  # pyright: ignore[reportCallIssue]  # the environment gives the rest
+    service = Service("chat", settings)
+    signer = Signer("chat", settings.identity_private_key.get_secret_value())
+    embedder = httpx.AsyncClient(base_url=settings.embedder_url, timeout=settings.retrieval_seconds)
+    writers, bells = Writers(settings), Bells()
+    answering = Answering(Retrieval(embedder, signer), Likeness(embedder, signer), writers)
+    writer = Writer(service.db, answering, bells, settings)
+    follower = Follower(service.db, bells, settings.flush_seconds)
+
+    service.hear(TranscriptCompleted, handlers.note_revision)
+    service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))
+    service.serve(Answers(service.db, writer, writers, follower, settings).routes())
+    service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
+    service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
+    service.on_stop(writer.close)
+    service.on_stop(writers.close)
+    service.on_stop(embedder.aclose)
+    return service
+
+
+def main() -> None:
+    build().run()
+
+
+if __name__ == "__main__":
+    main()

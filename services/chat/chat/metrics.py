@@ -1,0 +1,27 @@
+"""What the chat service measures; labels are bounded and never an id."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+answers = Counter("earshot_chat_answers_total", "Answers by provider and outcome", ["provider", "outcome"])
+running = Gauge("earshot_chat_running_answers", "Answers being written by this process")
+first_text = Histogram(
+    "earshot_chat_first_text_seconds",
+    "Time from the question to the first text of its answer",
+    ["provider"],
+    buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60),
+)
+retrieval = Histogram(
+    "earshot_chat_retrieval_seconds",
+    "Time to find the passages",
+    buckets=(0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20),
+)
+comparison = Histogram(
+    "earshot_chat_comparison_seconds",
+    "Time to have lines compared with a question or a sentence",
+    buckets=(0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20),
+)
+passages = Histogram(
+    "earshot_chat_retrieved_passages", "Passages found for a question", buckets=(0, 1, 2, 4, 8, 16, 40)
+)
+citations = Counter("earshot_chat_citations_total", "Citations in answers: kept, unknown or unsupported", ["fate"])
+used_tokens = Counter("earshot_chat_model_tokens_total", "Tokens that providers counted", ["provider", "direction"])

@@ -1,0 +1,85 @@
+"""SQL that reads answers, as far as their reader may."""
+
+from uuid import UUID
+
+from common.db import Connection
+
+from chat.queries.rows import AnswerRow, CitationRow, EventRow, State
+
+# An answer may be read by whoever asked, for as long as they may read everything it was made from: a collection
+# that was closed to them, or an asset that was deleted, takes the answer along at once.
+_READABLE = """
+    a.user_id = $2 AND NOT EXISTS (
+        SELECT FROM answer_sources AS s
+        WHERE s.answer_id = a.id AND NOT EXISTS (
+            SELECT FROM gateway.asset_scope AS scope
+            JOIN gateway.access AS access ON access.collection_id = scope.collection_id
+            WHERE scope.asset_id = s.asset_id AND NOT scope.deleted AND access.user_id = $2
+        )
+    )
+"""
+
+
+async def may_view_collection(conn: Connection, user_id: UUID, collection_id: UUID) -> bool:
+    return bool(
+        await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM gateway.access WHERE user_id = $1 AND collection_id = $2)",
+            user_id,
+            collection_id,
+        )
+    )
+
+
+async def touch_reader(conn: Connection, answer_id: UUID, user_id: UUID) -> bool:
+    """Note that somebody reads. False when they may not (any more)."""
+    return bool(
+        await conn.fetchval(
+            f"UPDATE answers AS a SET read_at = now() WHERE a.id = $1 AND {_READABLE} RETURNING true",
+            answer_id,
+            user_id,
+        )
+    )
+
+
+async def read_events(conn: Connection, answer_id: UUID, after: int) -> tuple[State | None, list[EventRow]]:
+    """The answer's state (None when it is gone) and the events behind ``after``.
+
+    The state is read first: when it is not ``running``, the events are all there are.
+    """
+    state = await conn.fetchval("SELECT state FROM answers WHERE id = $1", answer_id)
+    rows = await conn.fetch(
+        "SELECT seq, event, data FROM message_events WHERE answer_id = $1 AND seq > $2 ORDER BY seq",
+        answer_id,
+        after,
+    )
+    return state, [EventRow(**row) for row in rows]
+
+
+async def read_answer(conn: Connection, answer_id: UUID, user_id: UUID) -> AnswerRow | None:
+    row = await conn.fetchrow(
+        f"""
+        SELECT a.id, a.question, a.collection_id, a.model, a.state, a.answered, a.reason, a.usage, a.created_at,
+            a.finished_at,
+            CASE WHEN a.state = 'done' THEN a.answer ELSE coalesce((
+                SELECT string_agg(e.data ->> 'content', '' ORDER BY e.seq)
+                FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'content'
+            ), '') END AS answer
+        FROM answers AS a WHERE a.id = $1 AND {_READABLE}
+        """,
+        answer_id,
+        user_id,
+    )
+    return AnswerRow(**row) if row else None
+
+
+async def read_citations(conn: Connection, answer_id: UUID) -> list[CitationRow]:
+    rows = await conn.fetch(
+        """
+        SELECT c.place, c.index, c.asset_id, c.revision, coalesce(c.revision < s.revision, false) AS stale, c.title,
+            c.kind, c.locator, c.quote, c.quote_start_seconds, c.quote_end_seconds, c.url, c.media_url
+        FROM answer_citations AS c LEFT JOIN asset_states AS s ON s.asset_id = c.asset_id
+        WHERE c.answer_id = $1 ORDER BY c.place, c.index
+        """,
+        answer_id,
+    )
+    return [CitationRow(**row) for row in rows]

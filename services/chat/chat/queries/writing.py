@@ -1,0 +1,151 @@
+"""SQL that writes answers, and removes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from common.assets import lock_asset
+from common.db import Connection
+
+from chat.domain.citations import Citation
+from chat.queries.rows import EventRow, NewAnswer, Place, State
+
+
+async def create_answer(conn: Connection, new: NewAnswer) -> None:
+    await conn.execute(
+        """
+        INSERT INTO answers (id, user_id, question, collection_id, asset_ids, model) VALUES ($1, $2, $3, $4, $5, $6)
+        """,
+        new.id,
+        new.user_id,
+        new.question,
+        new.collection_id,
+        new.asset_ids,
+        new.model,
+    )
+
+
+async def add_sources(conn: Connection, answer_id: UUID, assets: Mapping[UUID, UUID]) -> set[UUID]:
+    """Note what the answer is made from, under the assets' locks; returns those that are not deleted.
+
+    ``assets`` maps asset to collection. Locks are taken in one order, so that two answers cannot wait for each other.
+    """
+    living: set[UUID] = set()
+    for asset_id in sorted(assets):
+        state = await lock_asset(conn, asset_id, assets[asset_id], 0)
+        if state.deleted_at is None:
+            living.add(asset_id)
+    await conn.execute(
+        """
+        INSERT INTO answer_sources (answer_id, asset_id)
+        SELECT $1, asset_id FROM unnest($2::uuid[]) AS asset_id ON CONFLICT DO NOTHING
+        """,
+        answer_id,
+        sorted(living),
+    )
+    return living
+
+
+async def beat(conn: Connection, answer_id: UUID, abandon_seconds: float) -> bool | None:
+    """A sign of life of the writer; answers whether somebody still reads, None when the answer is gone or ended."""
+    return await conn.fetchval(
+        """
+        UPDATE answers SET beat_at = now() WHERE id = $1 AND state = 'running'
+        RETURNING read_at > now() - make_interval(secs => $2)
+        """,
+        answer_id,
+        abandon_seconds,
+    )
+
+
+async def append_events(conn: Connection, answer_id: UUID, events: Sequence[EventRow]) -> bool:
+    """False when the answer is gone or ended meanwhile, and nothing was written."""
+    status = await conn.execute(
+        """
+        WITH alive AS (SELECT id FROM answers WHERE id = $1 AND state = 'running' FOR NO KEY UPDATE)
+        INSERT INTO message_events (answer_id, seq, event, data)
+        SELECT alive.id, e.seq, e.event, e.data
+        FROM alive, unnest($2::integer[], $3::text[], $4::jsonb[]) AS e (seq, event, data)
+        """,
+        answer_id,
+        [event.seq for event in events],
+        [event.event for event in events],
+        [event.data for event in events],
+    )
+    return status != "INSERT 0 0"
+
+
+async def add_citations(conn: Connection, answer_id: UUID, place: Place, citations: Sequence[Citation]) -> None:
+    await conn.executemany(
+        """
+        INSERT INTO answer_citations (
+            answer_id, place, index, chunk_id, asset_id, revision, title, kind, locator, quote, quote_from, quote_to,
+            quote_start_seconds, quote_end_seconds, url, media_url
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        """,
+        [
+            (
+                answer_id, place, c.index, c.chunk_id, c.asset_id, c.revision, c.title, c.kind, c.locator, c.quote,
+                c.quote_from, c.quote_to, c.quote_start_seconds, c.quote_end_seconds, c.url, c.media_url,
+            )
+            for c in citations
+        ],
+    )  # fmt: skip
+
+
+async def finish_answer(
+    conn: Connection,
+    answer_id: UUID,
+    state: State,
+    *,
+    answered: bool = False,
+    answer: str = "",
+    reason: str | None = None,
+    usage: dict[str, Any] | None = None,
+) -> None:
+    await conn.execute(
+        """
+        UPDATE answers SET state = $2, answered = $3, answer = $4, reason = $5, usage = $6, finished_at = now()
+        WHERE id = $1 AND state = 'running'
+        """,
+        answer_id,
+        state,
+        answered,
+        answer,
+        reason,
+        usage,
+    )
+
+
+async def interrupt_silent(conn: Connection, silent_seconds: float, data: dict[str, Any]) -> int:
+    """End answers whose writer has shown no sign of life for so long; their readers are told ``data``."""
+    rows = await conn.fetch(
+        """
+        WITH silent AS (
+            UPDATE answers SET state = 'interrupted', finished_at = now(), reason = $2::jsonb ->> 'message'
+            WHERE state = 'running' AND beat_at < now() - make_interval(secs => $1)
+            RETURNING id
+        )
+        INSERT INTO message_events (answer_id, seq, event, data)
+        SELECT silent.id, 1 + coalesce((SELECT max(e.seq) FROM message_events AS e WHERE e.answer_id = silent.id), 0),
+               'error', $2
+        FROM silent RETURNING answer_id
+        """,
+        silent_seconds,
+        data,
+    )
+    return len(rows)
+
+
+async def delete_made_from(conn: Connection, asset_id: UUID) -> None:
+    """Answers made from the asset, with their quotes and events."""
+    await conn.execute(
+        "DELETE FROM answers WHERE id IN (SELECT answer_id FROM answer_sources WHERE asset_id = $1)", asset_id
+    )
+
+
+async def delete_old(conn: Connection, days: float) -> int:
+    status = await conn.execute(
+        "DELETE FROM answers WHERE created_at < now() - make_interval(secs => $1 * 86400)", days
+    )
+    return int(status.split()[-1])

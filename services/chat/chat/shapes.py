@@ -1,0 +1,97 @@
+"""What the API takes and gives."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from chat.queries.rows import AnswerRow, CitationRow, State
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not contain the character NUL")
+    return text
+
+
+Question = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=4000),
+    AfterValidator(_without_nul),
+]
+
+
+class AnswerRequest(BaseModel):
+    """A question; without a scope it is asked of everything the caller may read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: Question = Field(examples=["When do we move to the new office?"])
+    collection_id: UUID | None = Field(default=None, description="Only from this collection")
+    asset_ids: list[UUID] | None = Field(
+        default=None, min_length=1, max_length=200, description="Only from these recordings, documents or conversations"
+    )
+    top_k: int | None = Field(default=None, ge=1, le=40, description="Passages to answer from")
+    model: str | None = Field(default=None, max_length=200, description="One of the models offered; default: the first")
+    stream: bool = Field(default=False, description="Server-sent events instead of one JSON document")
+
+
+class CitationOut(BaseModel):
+    """The words an answer rests on; ``[index]`` in its text points here."""
+
+    index: int
+    asset_id: UUID
+    revision: int
+    stale: bool = Field(description="The transcript has been changed since")
+    title: str
+    kind: str
+    locator: dict[str, Any] = Field(description="Where the passage around the quote lies")
+    quote: str = Field(description="Verbatim from the passage")
+    quote_start_seconds: float | None
+    quote_end_seconds: float | None
+    url: str
+    media_url: str | None
+
+
+class AnswerOut(BaseModel):
+    """An answer; where the library does not hold it, ``answered`` is false, and ``reason`` and ``nearest`` say more."""
+
+    id: UUID
+    status: State
+    question: str
+    answered: bool
+    answer: str
+    citations: list[CitationOut]
+    nearest: list[CitationOut]
+    reason: str | None
+    cached: Literal[False] = False
+    model: str
+    usage: dict[str, int | None] | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def answer_out(answer: AnswerRow, citations: Sequence[CitationRow]) -> AnswerOut:
+    def placed(place: str) -> list[CitationOut]:
+        return [_citation(citation) for citation in citations if citation.place == place]
+
+    return AnswerOut(
+        id=answer.id,
+        status=answer.state,
+        question=answer.question,
+        answered=answer.answered,
+        answer=answer.answer,
+        citations=placed("cited"),
+        nearest=placed("nearest"),
+        reason=answer.reason,
+        model=answer.model,
+        usage=answer.usage,
+        created_at=answer.created_at,
+        finished_at=answer.finished_at,
+    )
+
+
+def _citation(row: CitationRow) -> CitationOut:
+    return CitationOut.model_validate(row, from_attributes=True)

@@ -1,0 +1,57 @@
+"""What happens while an answer is made, in order: statuses, text, and one outcome."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from chat.domain.citations import Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question with its scope: ``top_k`` passages, of one collection or of some assets, or of all one may read."""
+
+    question: str
+    top_k: int
+    model: str
+    collection_id: UUID | None = None
+    asset_ids: Sequence[UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    status: Literal["searching", "reading", "writing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The next piece of the text as readers see it: every ``[n]`` in it is settled."""
+
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer, or why there is none and the nearest passages instead."""
+
+    answered: bool
+    text: str = ""
+    citations: Sequence[Citation] = ()
+    reason: str | None = None
+    nearest: Sequence[Citation] = ()
+    usage: dict[str, Any] | None = field(default=None)
+
+
+Step = Status | Content | Outcome
+
+
+class Broken(Exception):
+    """The answer ends with an error that its readers are told."""
+
+    def __init__(self, error_type: str, message: str, advice: str | None, status_code: int = 503) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+        self.message = message
+        self.advice = advice
+        self.status_code = status_code

@@ -1,0 +1,148 @@
+"""Writes answers in the background, so that a reader may leave and come back; stops those that nobody reads."""
+
+import asyncio
+from contextlib import aclosing, suppress
+from uuid import UUID
+
+from common.away import DATABASE_TROUBLE
+from common.db import Database
+from common.errors import ApiError, unavailable
+from common.identity import Caller
+from common.logs import get_logger
+
+from chat import metrics
+from chat.answering import Answering
+from chat.bells import Bells
+from chat.journal import Gone, Journal
+from chat.queries import writing
+from chat.settings import ChatSettings
+from chat.steps import Ask, Broken, Outcome
+
+log = get_logger()
+
+_BEAT_SECONDS = 1.0
+_ASK_AGAIN = "Ask again."
+INTERRUPTED = Broken("interrupted", "The answer was interrupted before its end.", _ASK_AGAIN)
+_LEFT = Broken("abandoned", "Nobody was reading any more, so the answer was stopped.", _ASK_AGAIN)
+_BUG = Broken("internal_error", "Something went wrong while the answer was written.", _ASK_AGAIN, 500)
+
+
+class Writer:
+    """At most ``most`` answers at a time in this process."""
+
+    def __init__(self, db: Database, answering: Answering, bells: Bells, settings: ChatSettings) -> None:
+        self._db = db
+        self._answering = answering
+        self._bells = bells
+        self._settings = settings
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, answer_id: UUID, ask: Ask, caller: Caller) -> None:
+        """The answer's row must be committed."""
+        task = asyncio.create_task(self._write(answer_id, ask, caller))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def check_room(self) -> None:
+        """Raises ApiError 503 when too many answers are being written."""
+        if len(self._running) >= self._settings.running_answers:
+            raise unavailable("Too many answers are being written at the moment.")
+
+    async def close(self) -> None:
+        """Interrupt what is running; its readers are told so."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def interrupt_silent(self) -> None:
+        """End the answers of writers that died."""
+        data = {
+            "message": INTERRUPTED.message,
+            "error_type": INTERRUPTED.error_type,
+            "advice": INTERRUPTED.advice,
+            "status_code": INTERRUPTED.status_code,
+        }
+        async with self._db.acquire() as conn:
+            count = await writing.interrupt_silent(conn, self._settings.interrupted_seconds, data)
+        if count:
+            metrics.answers.labels("unknown", "interrupted").inc(count)
+            log.warning("answers_interrupted", answers=count)
+
+    async def forget_old(self) -> None:
+        async with self._db.acquire() as conn:
+            await writing.delete_old(conn, self._settings.keep_days)
+
+    async def _write(self, answer_id: UUID, ask: Ask, caller: Caller) -> None:
+        journal = Journal(self._db, answer_id, self._bells)
+        with metrics.running.track_inprogress():
+            outcome = await self._settle(journal, ask, caller)
+        metrics.answers.labels("extractive" if ask.model == "extractive" else "model", outcome).inc()
+        log.info("answer_written", answer_id=str(answer_id), outcome=outcome, model=ask.model)
+
+    async def _settle(self, journal: Journal, ask: Ask, caller: Caller) -> str:
+        """Write to the end, whatever the end is; answers its name."""
+        try:
+            return await self._watched(journal, ask, caller)
+        except Gone:
+            return "removed"
+        except asyncio.CancelledError:
+            return await self._break_off(journal, INTERRUPTED, interrupted=True)
+        except Broken as error:
+            return await self._break_off(journal, error)
+        except ApiError as error:
+            broken = Broken(error.error_type, error.detail, error.advice, error.status_code)
+            return await self._break_off(journal, broken)
+        except DATABASE_TROUBLE as error:
+            # Nothing can be noted now; the answer is found silent when the database is back.
+            log.warning("answer_unwritten", error=repr(error)[:200])
+            return "failed"
+        except Exception:
+            log.exception("answer_failed")
+            return await self._break_off(journal, _BUG)
+
+    async def _break_off(self, journal: Journal, error: Broken, *, interrupted: bool = False) -> str:
+        with suppress(Gone, *DATABASE_TROUBLE):
+            await journal.break_off(error, interrupted=interrupted)
+        return "interrupted" if interrupted else "failed"
+
+    async def _watched(self, journal: Journal, ask: Ask, caller: Caller) -> str:
+        """The writing, and beside it the clock that flushes text and notices that nobody reads."""
+        work = asyncio.create_task(self._work(journal, ask, caller))
+        clock = asyncio.create_task(self._clock(journal))
+        try:
+            await asyncio.wait({work, clock}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                # Cancelling closes the stream of the provider, which ends the request there.
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+                clock.result()
+                return await self._break_off(journal, _LEFT, interrupted=True)
+            clock.cancel()
+            await asyncio.gather(clock, return_exceptions=True)
+            outcome = work.result()
+            await journal.finish(outcome)
+            return "answered" if outcome.answered else "not_found"
+        finally:
+            work.cancel()
+            clock.cancel()
+            await asyncio.gather(work, clock, return_exceptions=True)
+
+    async def _work(self, journal: Journal, ask: Ask, caller: Caller) -> Outcome:
+        async with aclosing(self._answering.write(ask, caller, journal.keep)) as steps:
+            async for step in steps:
+                if isinstance(step, Outcome):
+                    return step
+                journal.note(step)
+        raise RuntimeError("an answer ended without an outcome")
+
+    async def _clock(self, journal: Journal) -> None:
+        """Returns when nobody has read for long. Raises Gone."""
+        since = _BEAT_SECONDS
+        while True:
+            await journal.flush()
+            if since >= _BEAT_SECONDS:
+                since = 0.0
+                if not await journal.beat(self._settings.abandon_seconds):
+                    return
+            await asyncio.sleep(self._settings.flush_seconds)
+            since += self._settings.flush_seconds

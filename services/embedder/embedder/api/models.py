@@ -1,0 +1,110 @@
+"""What search and retrieval take and answer."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from embedder.domain.ranking import Mode
+
+Kind = Literal["recording", "document", "conversation"]
+# Lectures and slides are older names of the first two.
+Source = Literal["recordings", "documents", "conversations", "lectures", "slides"]
+QueryText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Offsets = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
+class Scores(BaseModel):
+    """Raw scores of each leg: BM25, cosine, phrase rank; null where a leg took no part."""
+
+    lexical: float | None = None
+    semantic: float | None = None
+    phrase: float | None = None
+
+
+class AssetBrief(BaseModel):
+    id: UUID
+    title: str
+    kind: Kind
+    collection_id: UUID
+
+
+class SearchItem(BaseModel):
+    """A passage; ``highlights`` are [from, to) in code points of ``text``, ``score`` is 0 to 1 within this search."""
+
+    chunk_id: UUID
+    asset: AssetBrief
+    text: str
+    highlights: list[Offsets]
+    locator: dict[str, Any]
+    url: str
+    score: float
+    scores: Scores
+
+
+class SearchAnswer(BaseModel):
+    query: str
+    mode: Mode
+    suggestion: str | None = None
+    has_more: bool
+    items: list[SearchItem]
+
+
+class RetrievalFilters(BaseModel):
+    """What narrows a retrieval; an unknown name is an error, because a filter that is ignored widens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    asset_ids: list[UUID] | None = Field(default=None, max_length=1000)
+    speaker: str | None = Field(default=None, max_length=200)
+    language: str | None = Field(default=None, max_length=20)
+    recorded_after: AwareDatetime | None = None
+    recorded_before: AwareDatetime | None = None
+    min_duration_seconds: float | None = Field(default=None, ge=0)
+    max_duration_seconds: float | None = Field(default=None, ge=0)
+
+
+class RetrievalQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    query: QueryText
+    top_k: int = Field(default=10, ge=1, le=200)
+    mode: Mode = "hybrid"
+    collection_id: UUID | None = None
+    sources: list[Source] | None = Field(default=None, min_length=1)
+    filters: RetrievalFilters = RetrievalFilters()
+    include_words: bool = Field(default=False, description="Add words and lines with their times to the metadata")
+
+
+class RetrievedChunk(BaseModel):
+    """A passage for a program; ``metadata`` names asset, collection, title, kind, revision, locator, url, scores,
+    and on request ``words`` [[from, to, start, end]] and ``lines`` [[from, to, start, end, speaker]]."""
+
+    chunk_id: UUID
+    content: str
+    source: Literal["recordings", "documents", "conversations"]
+    score: float
+    metadata: dict[str, Any]
+
+
+class RetrievalAnswer(BaseModel):
+    """``generations``: the index generation of each collection searched, in the same snapshot."""
+
+    chunks: list[RetrievedChunk]
+    generations: dict[UUID, int]
+
+
+class ChunkView(BaseModel):
+    """A chunk as it is stored: ``words`` and ``lines`` as in ``RetrievedChunk``."""
+
+    chunk_id: UUID
+    chunk_index: int
+    text: str
+    locator: dict[str, Any]
+    words: list[list[float]]
+    lines: list[list[Any]]
+
+
+class ChunkPage(BaseModel):
+    items: list[ChunkView]
+    next_cursor: str | None

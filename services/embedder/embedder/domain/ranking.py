@@ -1,0 +1,118 @@
+"""How the scores of words and of meaning become one order.
+
+Each leg's scores are divided by the query's best, with zero as their floor, and summed with weights; a transcript's
+chunk borrows a share of its neighbours' score, because talk about one thing spreads over time.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+Mode = Literal["hybrid", "lexical", "semantic", "phrase"]
+
+_LEXICAL_WEIGHT = 0.5
+_SEMANTIC_WEIGHT = 0.5
+NEIGHBOUR_SHARE = 0.5
+# Candidates whose neighbours are looked at; looking at those of all changes no measured result.
+NEIGHBOURED = 64
+# A term in more chunks than this, and in more than a twentieth of all, is dropped where rarer ones are left: it would
+# cost most of the time and move little.
+_COMMON_CHUNKS = 5000
+_COMMON_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A chunk with its raw scores; None where a leg has nothing to say of it."""
+
+    number: int
+    asset_id: UUID
+    chunk_index: int
+    lexical: float | None = None
+    semantic: float | None = None
+    phrase: float | None = None
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A chunk with its place's ``score``, from 0 to 1."""
+
+    chunk: Scored
+    score: float
+
+
+def inverse_frequency(chunks: int, df: int) -> float:
+    """What a term weighs: the more, the fewer of all ``chunks`` it occurs in. Never negative."""
+    return math.log1p((max(chunks, df) - df + 0.5) / (df + 0.5))
+
+
+def telling(frequencies: Sequence[tuple[int, int]], chunks: int) -> list[int]:
+    """Of (term, df) the terms worth scoring; the rarest alone when all are very common."""
+    limit = max(_COMMON_CHUNKS, _COMMON_SHARE * chunks)
+    kept = [term for term, df in frequencies if df <= limit]
+    if kept or not frequencies:
+        return kept
+    return [min(frequencies, key=lambda pair: pair[1])[0]]
+
+
+def preliminary(lexical: Iterable[tuple[int, float]], semantic: Iterable[tuple[int, float]]) -> list[int]:
+    """Chunk numbers of both legs, best first, before missing scores and neighbours are known."""
+    sums: dict[int, float] = {}
+    for leg, weight in ((dict(lexical), _LEXICAL_WEIGHT), (dict(semantic), _SEMANTIC_WEIGHT)):
+        best = max(leg.values(), default=0.0)
+        for number, score in leg.items():
+            sums[number] = sums.get(number, 0.0) + weight * _part(score, best)
+    return sorted(sums, key=lambda number: (-sums[number], number))
+
+
+def fuse(chunks: Collection[Scored], candidates: Collection[int], neighboured: Collection[int]) -> list[Ranked]:
+    """Candidates by weighted sum and neighbours, best first; other ``chunks`` only lend their score.
+
+    ``neighboured`` are the candidates whose neighbours are among ``chunks`` if there are any.
+    """
+    best_lexical = max((chunk.lexical or 0.0 for chunk in chunks), default=0.0)
+    best_semantic = max((chunk.semantic or 0.0 for chunk in chunks), default=0.0)
+    own = {
+        (chunk.asset_id, chunk.chunk_index): _LEXICAL_WEIGHT * _part(chunk.lexical, best_lexical)
+        + _SEMANTIC_WEIGHT * _part(chunk.semantic, best_semantic)
+        for chunk in chunks
+    }
+    wanted, complete = set(candidates), set(neighboured)
+    return _ordered(
+        Ranked(chunk, _with_neighbours(chunk, own, complete=chunk.number in complete))
+        for chunk in chunks
+        if chunk.number in wanted
+    )
+
+
+def _with_neighbours(chunk: Scored, own: dict[tuple[UUID, int], float], *, complete: bool) -> float:
+    score = own[chunk.asset_id, chunk.chunk_index]
+    # Beyond the end of a recording it is half the own score, else short recordings would always lose.
+    missing = score / 2 if complete else 0.0
+    lent = sum(own.get((chunk.asset_id, chunk.chunk_index + step), missing) for step in (-1, 1))
+    return (score + NEIGHBOUR_SHARE * lent) / (1 + 2 * NEIGHBOUR_SHARE)
+
+
+def by_one_leg(chunks: Collection[Scored], leg: Literal["lexical", "semantic", "phrase"]) -> list[Ranked]:
+    """Chunks in the order of one leg's scores, best first, with the best scoring 1."""
+    scores = {chunk.number: getattr(chunk, leg) or 0.0 for chunk in chunks}
+    best = max(scores.values(), default=0.0)
+    return _ordered(Ranked(chunk, _part(scores[chunk.number], best)) for chunk in chunks)
+
+
+def best_of_each_asset(ranked: Iterable[Ranked]) -> list[Ranked]:
+    """The first of each asset, in the order given."""
+    seen: dict[UUID, Ranked] = {}
+    for item in ranked:
+        seen.setdefault(item.chunk.asset_id, item)
+    return list(seen.values())
+
+
+def _part(score: float | None, best: float) -> float:
+    return min(1.0, max(0.0, score or 0.0) / best) if best > 0 else 0.0
+
+
+def _ordered(items: Iterable[Ranked]) -> list[Ranked]:
+    return sorted(items, key=lambda item: (-item.score, item.chunk.number))

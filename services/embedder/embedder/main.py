@@ -1,0 +1,50 @@
+"""Wiring of the embedder: what it hears, serves and does by the clock."""
+
+from common import lifecycle
+from common.events import AssetDeleted, AssetUpdated, ProcessingCancelled, ProcessingRestarted, TranscriptCompleted
+from common.service import Service
+
+from embedder.api.chunks import ChunksApi
+from embedder.api.embeddings import EmbeddingsApi
+from embedder.api.retrieval import RetrievalApi
+from embedder.api.search import SearchApi
+from embedder.background import Upkeep
+from embedder.handlers import Handlers
+from embedder.indexing import Indexer
+from embedder.providers.minilm import MiniLm
+from embedder.searching import Search
+from embedder.settings import EmbedderSettings
+
+
+def build(settings: EmbedderSettings | None = None) -> Service:
+    s = settings or EmbedderSettings()  # pyright: ignore[reportCallIssue]
+    service = Service("embedder", s)
+    db, store = service.db, service.store
+
+    model = MiniLm(s.model_dir, threads=s.threads)
+    handlers = Handlers(db, Indexer(db, store, model, s.chunk_tokens, s.batch_chunks))
+    search = Search(db, model, s.ef_search, s.exact_chunks)
+    upkeep = Upkeep(db, model, s.model_idle_seconds)
+
+    service.hear(TranscriptCompleted, handlers.index_transcript)
+    service.hear(ProcessingRestarted, handlers.index_again)
+    service.hear(ProcessingCancelled, lifecycle.cancel())
+    service.hear(AssetUpdated, handlers.follow_asset)
+    service.hear(AssetDeleted, lifecycle.purge(db, store, handlers.erase))
+
+    service.serve(SearchApi(search).routes())
+    service.serve(RetrievalApi(search).routes())
+    service.serve(ChunksApi(db).routes())
+    service.serve(EmbeddingsApi(model).routes())
+
+    service.background(upkeep.fold_statistics, every_seconds=s.fold_seconds)
+    service.background(upkeep.release_model, every_seconds=30, role="both")
+    return service
+
+
+def main() -> None:
+    build().run()
+
+
+if __name__ == "__main__":
+    main()

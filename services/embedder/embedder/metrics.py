@@ -1,0 +1,24 @@
+"""What the embedder measures; labels are bounded and never an id."""
+
+from prometheus_client import Counter, Histogram
+
+steps = Histogram(
+    "earshot_embedder_step_seconds",
+    "Time of one step of indexing a transcript",
+    ["step"],
+    buckets=(0.01, 0.05, 0.2, 1, 5, 20, 60, 180, 600),
+)
+chunks = Counter("earshot_embedder_chunks_total", "Chunks made findable")
+searches = Histogram(
+    "earshot_embedder_search_seconds",
+    "Time of one search, the query's embedding included",
+    ["mode"],
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+)
+hits = Histogram(
+    "earshot_embedder_hits_count",
+    "Passages that one search or retrieval found",
+    ["mode"],
+    buckets=(0, 1, 3, 10, 30, 100, 300, 1000),
+)
+deltas = Counter("earshot_embedder_deltas_folded_total", "Changes of term statistics taken into the totals")

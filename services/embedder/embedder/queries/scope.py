@@ -1,0 +1,118 @@
+"""Who may see what: every query for content joins this, so that permission and filters are decided by the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from common.db import Connection
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the caller narrows the search to; None narrows nothing. ``speaker`` is compared without case."""
+
+    collection_id: UUID | None = None
+    asset_ids: tuple[UUID, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+    speaker: str | None = None
+    language: str | None = None
+    recorded_after: datetime | None = None
+    recorded_before: datetime | None = None
+    min_duration_seconds: float | None = None
+    max_duration_seconds: float | None = None
+
+
+@dataclass
+class Arguments:
+    """Collects a statement's arguments; each gets the next number."""
+
+    values: list[Any] = field(default_factory=list[Any])
+
+    def add(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+def allowed(arguments: Arguments, user_id: UUID, filters: Filters) -> str:
+    """SQL of the numbers of the assets that the user may read and the filters leave.
+
+    The gateway's views decide membership, collection and deletion at this moment; copies only narrow.
+    """
+    conditions = [
+        f"EXISTS (SELECT FROM gateway.access AS x WHERE x.user_id = {arguments.add(user_id)} "
+        "AND x.collection_id = s.collection_id)",
+        "NOT s.deleted",
+        "a.chunk_count > 0",
+    ]
+    for value, condition in (
+        (filters.collection_id, "s.collection_id = {}"),
+        (filters.asset_ids, "a.asset_id = ANY({}::uuid[])"),
+        (filters.kinds, "a.kind = ANY({}::text[])"),
+        (filters.language, "split_part(lower(a.language), '-', 1) = {}"),
+        (filters.recorded_after, "a.recorded_at >= {}"),
+        (filters.recorded_before, "a.recorded_at < {}"),
+        (filters.min_duration_seconds, "a.duration_seconds >= {}"),
+        (filters.max_duration_seconds, "a.duration_seconds <= {}"),
+    ):
+        if value is not None:
+            conditions.append(condition.format(arguments.add(value)))
+    return (
+        "SELECT a.number FROM indexed_assets AS a JOIN gateway.asset_scope AS s ON s.asset_id = a.asset_id "
+        f"WHERE {' AND '.join(conditions)}"
+    )
+
+
+def spoken(arguments: Arguments, filters: Filters, chunk_number: str) -> str:
+    """SQL condition that the speaker asked for talks in the chunk; empty when none is asked for."""
+    if filters.speaker is None:
+        return ""
+    speaker = arguments.add([filters.speaker.casefold()])
+    return f"AND EXISTS (SELECT FROM chunks AS k WHERE k.number = {chunk_number} AND k.speakers @> {speaker}::text[])"
+
+
+async def count_chunks(conn: Connection, user_id: UUID, filters: Filters) -> int:
+    """Chunks of the allowed assets, before a filter by speaker."""
+    arguments = Arguments()
+    return await conn.fetchval(
+        "SELECT coalesce(sum(chunk_count), 0)::bigint FROM indexed_assets "
+        f"WHERE number IN ({allowed(arguments, user_id, filters)})",
+        *arguments.values,
+    )
+
+
+async def may_read_collection(conn: Connection, user_id: UUID, collection_id: UUID) -> bool:
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM gateway.access WHERE user_id = $1 AND collection_id = $2 LIMIT 1", user_id, collection_id
+        )
+    )
+
+
+async def readable_assets(conn: Connection, user_id: UUID, asset_ids: Sequence[UUID]) -> set[UUID]:
+    """Which of the assets the user may read, indexed or not."""
+    rows = await conn.fetch(
+        """
+        SELECT s.asset_id FROM gateway.asset_scope AS s
+        WHERE s.asset_id = ANY($2::uuid[]) AND NOT s.deleted AND EXISTS (
+            SELECT FROM gateway.access AS x WHERE x.user_id = $1 AND x.collection_id = s.collection_id)
+        """,
+        user_id,
+        list(asset_ids),
+    )
+    return {row["asset_id"] for row in rows}
+
+
+async def generations(conn: Connection, user_id: UUID, collection_id: UUID | None) -> dict[UUID, int]:
+    """Index generation of each collection in the user's scope; 0 before anything was indexed."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT x.collection_id, coalesce(g.generation, 0) AS generation
+        FROM gateway.access AS x LEFT JOIN index_generations AS g ON g.collection_id = x.collection_id
+        WHERE x.user_id = $1 AND ($2::uuid IS NULL OR x.collection_id = $2)
+        """,
+        user_id,
+        collection_id,
+    )
+    return {row["collection_id"]: row["generation"] for row in rows}

@@ -1,0 +1,237 @@
+"""The legs of a search, and the scores of the candidates they bring. Every statement joins the caller's scope."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from common.db import Connection
+from numpy.typing import NDArray
+
+from embedder.queries.chunks import embeddings_table
+from embedder.queries.scope import Arguments, Filters, allowed, spoken
+
+# BM25: Robertson and Zaragoza (2009), with the usual constants.
+_K1 = 1.2
+_B = 0.75
+
+
+@dataclass(frozen=True)
+class Bm25:
+    """The terms of a query with what each weighs, and the mean length of a chunk in words that count."""
+
+    term_ids: tuple[int, ...]
+    weights: tuple[float, ...]
+    mean_length: float
+
+    def arguments(self, arguments: Arguments) -> tuple[str, str]:
+        """SQL of the terms as rows ``t (id, weight)``, and of what one posting ``p`` scores."""
+        terms = arguments.add(list(self.term_ids))
+        weights = arguments.add([weight * (_K1 + 1) for weight in self.weights])
+        base = arguments.add(_K1 * (1 - _B))
+        per_word = arguments.add(_K1 * _B / self.mean_length)
+        return (
+            f"unnest({terms}::integer[], {weights}::float8[]) AS t (id, weight)",
+            f"t.weight * p.tf / (p.tf + {base}::float8 + {per_word}::float8 * p.len)",
+        )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A chunk with its raw scores: BM25, cosine; None where it was not scored."""
+
+    number: int
+    asset_id: UUID
+    chunk_index: int
+    lexical: float | None
+    semantic: float | None
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk as an answer shows it; ``words`` and ``lines`` are JSON, ``following`` begins the next chunk."""
+
+    id: UUID
+    number: int
+    asset_id: UUID
+    chunk_index: int
+    content: str
+    locator: dict[str, Any]
+    words: str
+    lines: str
+    following: str
+    title: str
+    kind: str
+    language: str | None
+    collection_id: UUID
+    revision: int
+    dated_at: datetime
+
+
+async def lexical_leg(
+    conn: Connection, user_id: UUID, filters: Filters, query: Bm25, limit: int
+) -> list[tuple[int, float]]:
+    """The best chunks by BM25, as (number, score)."""
+    arguments = Arguments()
+    terms, score = query.arguments(arguments)
+    scope = allowed(arguments, user_id, filters)
+    rows = await conn.fetch(
+        f"""
+        SELECT p.chunk_number, sum({score})::float8 AS score
+        FROM {terms} JOIN postings AS p ON p.term_id = t.id
+        WHERE p.asset_number IN ({scope}) {spoken(arguments, filters, "p.chunk_number")}
+        GROUP BY p.chunk_number ORDER BY score DESC, p.chunk_number LIMIT {arguments.add(limit)}
+        """,
+        *arguments.values,
+    )
+    return [(row["chunk_number"], row["score"]) for row in rows]
+
+
+async def use_index(conn: Connection, ef_search: int) -> None:
+    """Until the transaction ends: walk the graph on until enough rows pass the filter."""
+    await conn.execute(
+        "SELECT set_config('hnsw.ef_search', $1, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)",
+        str(ef_search),
+    )
+
+
+def _vector(vector: NDArray[np.float32]) -> str:
+    return "[" + ",".join(f"{value:.5g}" for value in vector) + "]"
+
+
+async def nearest_by_index(
+    conn: Connection, user_id: UUID, filters: Filters, model_id: int, vector: NDArray[np.float32], limit: int
+) -> list[tuple[int, float]]:
+    """The nearest chunks by HNSW, as (number, cosine), not quite in order; see ``use_index``."""
+    arguments = Arguments()
+    wanted = f"{arguments.add(_vector(vector))}::text::halfvec"
+    scope = allowed(arguments, user_id, filters)
+    # IS TRUE keeps the scope a hashed filter of the index scan; as a join it would make the planner sort everything.
+    rows = await conn.fetch(
+        f"""
+        SELECT e.chunk_number, -(e.embedding <#> {wanted}) AS score
+        FROM {embeddings_table(model_id)} AS e
+        WHERE (e.asset_number IN ({scope})) IS TRUE {spoken(arguments, filters, "e.chunk_number")}
+        ORDER BY e.embedding <#> {wanted} LIMIT {arguments.add(limit)}
+        """,
+        *arguments.values,
+    )
+    return [(row["chunk_number"], row["score"]) for row in rows]
+
+
+async def nearest_exactly(
+    conn: Connection, user_id: UUID, filters: Filters, model_id: int, vector: NDArray[np.float32], limit: int
+) -> list[tuple[int, float]]:
+    """The nearest chunks by looking at every one in scope, as (number, cosine); for scopes of few chunks."""
+    arguments = Arguments()
+    wanted = f"{arguments.add(_vector(vector))}::text::halfvec"
+    scope = allowed(arguments, user_id, filters)
+    rows = await conn.fetch(
+        f"""
+        SELECT e.chunk_number, -(e.embedding <#> {wanted}) AS score
+        FROM {embeddings_table(model_id)} AS e
+        WHERE e.asset_number IN ({scope}) {spoken(arguments, filters, "e.chunk_number")}
+        ORDER BY score DESC, e.chunk_number LIMIT {arguments.add(limit)}
+        """,
+        *arguments.values,
+    )
+    return [(row["chunk_number"], row["score"]) for row in rows]
+
+
+async def phrase_leg(
+    conn: Connection, user_id: UUID, filters: Filters, phrase: str, limit: int
+) -> list[tuple[int, float]]:
+    """Chunks in which the phrase (a tsquery) begins, as (number, rank by how often)."""
+    arguments = Arguments()
+    wanted = f"{arguments.add(phrase)}::text::tsquery"
+    scope = allowed(arguments, user_id, filters)
+    rows = await conn.fetch(
+        f"""
+        SELECT c.number, ts_rank_cd(c.phrase, {wanted})::float8 AS score
+        FROM chunks AS c JOIN indexed_assets AS i ON i.asset_id = c.asset_id
+        WHERE c.phrase @@ {wanted} AND i.number IN ({scope}) {spoken(arguments, filters, "c.number")}
+        ORDER BY score DESC, c.number LIMIT {arguments.add(limit)}
+        """,
+        *arguments.values,
+    )
+    return [(row["number"], row["score"]) for row in rows]
+
+
+async def complete_scores(
+    conn: Connection,
+    numbers: Sequence[int],
+    around: Sequence[int],
+    query: Bm25 | None,
+    model_id: int | None,
+    vector: NDArray[np.float32] | None,
+) -> list[Candidate]:
+    """Both raw scores of the chunks in ``numbers``, and of the neighbours of those in ``around``.
+
+    The numbers come from the legs above, which saw the caller's scope; no content is read here.
+    """
+    arguments = Arguments()
+    lexical, semantic = "NULL::float8", "NULL::float8"
+    if query is not None:
+        terms, score = query.arguments(arguments)
+        lexical = (
+            f"(SELECT sum({score}) FROM {terms} "
+            "JOIN postings AS p ON p.term_id = t.id AND p.chunk_number = c.number)::float8"
+        )
+    if model_id is not None and vector is not None:
+        wanted = f"{arguments.add(_vector(vector))}::text::halfvec"
+        semantic = (
+            f"(SELECT -(e.embedding <#> {wanted}) FROM {embeddings_table(model_id)} AS e "
+            "WHERE e.chunk_number = c.number)::float8"
+        )
+    rows = await conn.fetch(
+        f"""
+        WITH wanted AS (
+            SELECT number, asset_id, chunk_index FROM chunks WHERE number = ANY({arguments.add(numbers)}::integer[])
+            UNION
+            SELECT n.number, n.asset_id, n.chunk_index FROM chunks AS k
+            JOIN chunks AS n ON n.asset_id = k.asset_id AND n.chunk_index IN (k.chunk_index - 1, k.chunk_index + 1)
+            WHERE k.number = ANY({arguments.add(around)}::integer[])
+        )
+        SELECT c.number, c.asset_id, c.chunk_index, {lexical} AS lexical, {semantic} AS semantic FROM wanted AS c
+        """,
+        *arguments.values,
+    )
+    return [Candidate(**row) for row in rows]
+
+
+async def read_passages(
+    conn: Connection, user_id: UUID, filters: Filters, numbers: Sequence[int]
+) -> dict[int, Passage]:
+    """The content of the chunks that the caller may read, by number."""
+    arguments = Arguments()
+    wanted = arguments.add(numbers)
+    scope = allowed(arguments, user_id, filters)
+    rows = await conn.fetch(
+        f"""
+        SELECT c.id, c.number, c.asset_id, c.chunk_index, c.content, c.locator, c.words, c.lines,
+            coalesce(left(n.content, 1000), '') AS following,
+            i.title, i.kind, i.language, s.collection_id, i.revision,
+            coalesce(i.recorded_at, i.registered_at) AS dated_at
+        FROM chunks AS c
+        JOIN indexed_assets AS i ON i.asset_id = c.asset_id
+        JOIN gateway.asset_scope AS s ON s.asset_id = c.asset_id
+        LEFT JOIN chunks AS n ON n.asset_id = c.asset_id AND n.chunk_index = c.chunk_index + 1
+        WHERE c.number = ANY({wanted}::integer[]) AND i.number IN ({scope})
+        """,
+        *arguments.values,
+    )
+    return {row["number"]: Passage(**row) for row in rows}
+
+
+async def read_order(conn: Connection, numbers: Sequence[int]) -> dict[int, tuple[str, datetime]]:
+    """Title and date of each chunk's asset, to sort candidates by."""
+    rows = await conn.fetch(
+        """
+        SELECT c.number, lower(i.title) AS title, coalesce(i.recorded_at, i.registered_at) AS dated_at
+        FROM chunks AS c JOIN indexed_assets AS i ON i.asset_id = c.asset_id WHERE c.number = ANY($1::integer[])
+        """,
+        numbers,
+    )
+    return {row["number"]: (row["title"], row["dated_at"]) for row in rows}

@@ -1,0 +1,187 @@
+"""One search: the legs that its mode needs, one order, and the passages of the page asked for.
+
+All statements of a search see one snapshot of the database, so that scores, passages and the generations it reports
+belong together.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+import numpy as np
+from common.db import Connection, Database
+from numpy.typing import NDArray
+
+from embedder import metrics
+from embedder.domain import ranking
+from embedder.domain.hits import phrase_query
+from embedder.domain.ranking import Mode, Ranked, Scored
+from embedder.domain.words import language_code, term, tokens
+from embedder.providers.embedder import Embedder
+from embedder.queries import models, scope, search, terms
+from embedder.queries.scope import Filters
+from embedder.queries.search import Bm25, Passage
+
+LEAST_CANDIDATES = 200
+MOST_CANDIDATES = 1000
+SortBy = Literal["relevance", "date", "title"]
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A search as asked: ``offset + limit`` at most ``MOST_CANDIDATES``."""
+
+    query: str
+    mode: Mode = "hybrid"
+    filters: Filters = field(default_factory=Filters)
+    limit: int = 20
+    offset: int = 0
+    sort_by: SortBy = "relevance"
+    descending: bool = True
+    one_per_asset: bool = False
+
+    @property
+    def candidates(self) -> int:
+        """How many each leg brings."""
+        needed = (self.offset + self.limit + 1) * (5 if self.one_per_asset else 1)
+        return min(MOST_CANDIDATES + 1, max(LEAST_CANDIDATES, needed))
+
+
+@dataclass(frozen=True)
+class Found:
+    """One result: what it says, and its place."""
+
+    passage: Passage
+    ranked: Ranked
+
+
+@dataclass(frozen=True)
+class Results:
+    """``words`` are the query's, folded; ``generations`` those of the collections searched."""
+
+    found: list[Found]
+    has_more: bool
+    words: list[str]
+    generations: dict[UUID, int]
+
+    def terms(self, code: str) -> set[str]:
+        """What the query's words count as in a language."""
+        return {found for word in self.words if (found := term(word, code))}
+
+
+@dataclass(frozen=True)
+class Search:
+    """``exact_chunks``: scopes of up to so many chunks are searched without the vector index."""
+
+    db: Database
+    embedder: Embedder
+    ef_search: int
+    exact_chunks: int
+
+    async def run(self, user_id: UUID, wanted: Wanted) -> Results:
+        """Raises TryAgain when the model cannot be loaded."""
+        with metrics.searches.labels(wanted.mode).time():
+            vector = await self._embed(wanted)
+            async with self._snapshot() as conn:
+                words = [token.word for token in tokens(wanted.query)]
+                ranked = await _Legs(self, conn, user_id, wanted, words, vector).ranked()
+                ranked = await self._sorted(conn, ranked, wanted)
+                page = ranked[wanted.offset : wanted.offset + wanted.limit]
+                passages = await search.read_passages(conn, user_id, wanted.filters, _numbers(page))
+                generations = await scope.generations(conn, user_id, wanted.filters.collection_id)
+        found = [Found(passages[item.chunk.number], item) for item in page if item.chunk.number in passages]
+        metrics.hits.labels(wanted.mode).observe(len(ranked))
+        return Results(found, len(ranked) > wanted.offset + wanted.limit, words, generations)
+
+    async def _embed(self, wanted: Wanted) -> Vector | None:
+        if wanted.mode in ("lexical", "phrase"):
+            return None
+        return (await self.embedder.embed([wanted.query]))[0]
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncGenerator[Connection]:
+        async with self.db.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            yield conn
+
+    async def _sorted(self, conn: Connection, ranked: list[Ranked], wanted: Wanted) -> list[Ranked]:
+        if wanted.one_per_asset:
+            ranked = ranking.best_of_each_asset(ranked)
+        if wanted.sort_by == "relevance":
+            return ranked if wanted.descending else ranked[::-1]
+        order = await search.read_order(conn, _numbers(ranked))
+        column = 0 if wanted.sort_by == "title" else 1
+        # Stable, so that chunks of one asset stay in the order of their scores.
+        return sorted(ranked, key=lambda item: order[item.chunk.number][column], reverse=wanted.descending)
+
+
+@dataclass(frozen=True)
+class _Legs:
+    """The legs of one search on one connection."""
+
+    search: Search
+    conn: Connection
+    user_id: UUID
+    wanted: Wanted
+    words: Sequence[str]
+    vector: Vector | None
+
+    async def ranked(self) -> list[Ranked]:
+        wanted = self.wanted
+        if wanted.mode == "phrase":
+            return await self._by_phrase()
+        query = None if wanted.mode == "semantic" else await self._bm25()
+        lexical = await self._lexical(query) if query else []
+        model_id = None if self.vector is None else await models.find_model(self.conn, self.search.embedder.name)
+        semantic = await self._semantic(model_id)
+        order = ranking.preliminary(lexical, semantic)
+        around = order[: ranking.NEIGHBOURED] if wanted.mode == "hybrid" else []
+        found = await search.complete_scores(self.conn, order, around, query, model_id, self.vector)
+        chunks = [Scored(c.number, c.asset_id, c.chunk_index, c.lexical, c.semantic) for c in found]
+        if wanted.mode == "hybrid":
+            return ranking.fuse(chunks, order, around)
+        return ranking.by_one_leg(chunks, wanted.mode)
+
+    async def _by_phrase(self) -> list[Ranked]:
+        if not self.words:
+            return []
+        limit = self.wanted.candidates
+        leg = dict(
+            await search.phrase_leg(self.conn, self.user_id, self.wanted.filters, phrase_query(self.words), limit)
+        )
+        found = await search.complete_scores(self.conn, list(leg), [], None, None, None)
+        chunks = [Scored(c.number, c.asset_id, c.chunk_index, phrase=leg[c.number]) for c in found]
+        return ranking.by_one_leg(chunks, "phrase")
+
+    async def _bm25(self) -> Bm25 | None:
+        """The query's terms in every language of the index, weighted; None when no chunk has any of them."""
+        codes = {language_code(language) for language in await terms.languages(self.conn)}
+        wanted = {found for code in codes for word in self.words if (found := term(word, code))}
+        known = {found.id: found.df for found in await terms.find_terms(self.conn, sorted(wanted))}
+        corpus = await terms.read_corpus(self.conn)
+        kept = ranking.telling(list(known.items()), corpus.chunks)
+        if not kept or not corpus.chunks:
+            return None
+        weights = tuple(ranking.inverse_frequency(corpus.chunks, known[term_id]) for term_id in kept)
+        return Bm25(tuple(kept), weights, corpus.length / corpus.chunks)
+
+    async def _lexical(self, query: Bm25) -> list[tuple[int, float]]:
+        return await search.lexical_leg(self.conn, self.user_id, self.wanted.filters, query, self.wanted.candidates)
+
+    async def _semantic(self, model_id: int | None) -> list[tuple[int, float]]:
+        if model_id is None or self.vector is None:
+            return []
+        filters, limit = self.wanted.filters, self.wanted.candidates
+        in_scope = await scope.count_chunks(self.conn, self.user_id, filters)
+        corpus = await terms.read_corpus(self.conn)
+        # Where the filter leaves little, walking the graph would meet hardly anything that passes it.
+        if in_scope <= max(self.search.exact_chunks, corpus.chunks // 50):
+            return await search.nearest_exactly(self.conn, self.user_id, filters, model_id, self.vector, limit)
+        await search.use_index(self.conn, self.search.ef_search)
+        return await search.nearest_by_index(self.conn, self.user_id, filters, model_id, self.vector, limit)
+
+
+def _numbers(ranked: Sequence[Ranked]) -> list[int]:
+    return [item.chunk.number for item in ranked]

@@ -1,0 +1,74 @@
+"""Quotes are stretches of one passage: as long as what belongs together, never longer."""
+
+from itertools import pairwise
+
+from chat.domain.evidence import Candidate, Meaning, weigh
+from chat.domain.passages import Passage
+from chat.domain.question import read_question
+from chat.domain.spans import best_spans, nearest_spans
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.chat.passages import passage
+
+FACT, ACCOUNT, TIME = "Who lives there?", "What did Anna say about the farm?", "When do they go?"
+
+
+def scored(question: str, scores: list[float], talk: Passage | None = None) -> list[Candidate]:
+    """The lines of a passage with these scores, whatever they say."""
+    talk = talk or passage([f"line {'abcdefghijkl'[i]} tells something" for i in range(len(scores))])
+    weighed = weigh(read_question(question), [talk], Meaning())
+    return [
+        Candidate(c.passage, c.position, c.line, c.asks, score, score) for c, score in zip(weighed, scores, strict=True)
+    ]
+
+
+def quotes(question: str, scores: list[float], most: int = 3) -> list[str]:
+    spans = best_spans(read_question(question), scored(question, scores), 0.45, most)
+    return ["".join(word for word in span.text.split() if len(word) == 1) for span in spans]
+
+
+def test_the_best_line_alone() -> None:
+    assert quotes(FACT, [0.2, 0.8, 0.3]) == ["b"]
+
+
+def test_neighbours_that_are_nearly_as_good_belong_to_it_with_what_lies_between() -> None:
+    assert quotes(FACT, [0.62, 0.3, 0.8, 0.1]) == ["abc"]
+
+
+def test_an_account_goes_on_more_readily() -> None:
+    assert quotes(FACT, [0.1, 0.8, 0.5]) == ["b"]
+    assert quotes(ACCOUNT, [0.1, 0.8, 0.5]) == ["bc"]
+
+
+def test_a_date_is_one_line() -> None:
+    assert quotes(TIME, [0.7, 0.8, 0.7]) == ["b"]
+
+
+def test_other_quotes_must_be_about_as_good() -> None:
+    assert quotes(FACT, [0.8, 0.1, 0.1, 0.1, 0.75, 0.1, 0.1, 0.1, 0.6]) == ["a", "e"]
+    assert quotes(FACT, [0.8, 0.1, 0.1, 0.1, 0.75], most=1) == ["a"]
+
+
+def test_lines_that_ask_are_not_quoted_unless_there_is_nothing_else() -> None:
+    talk = passage(["what is the interest rate", "the rate is six percent"])
+    spans = best_spans(read_question(FACT), scored(FACT, [0.9, 0.5], talk), 0.45, 1)
+    assert [span.text for span in spans] == ["the rate is six percent"]
+    only = passage(["what is the interest rate"])
+    assert best_spans(read_question(FACT), scored(FACT, [0.9], only), 0.45, 1)[0].text == "what is the interest rate"
+
+
+def test_nearest_lines_for_a_person_to_judge() -> None:
+    nearest = nearest_spans(scored(FACT, [0.1, 0.0, 0.4, 0.3]), 3)
+    assert [span.text[5] for span in nearest] == ["c", "d", "a"]
+    assert len(nearest_spans(scored(FACT, [0.1, 0.0]), 3)) == 1
+
+
+@given(st.lists(st.floats(-0.5, 1), min_size=1, max_size=12), st.sampled_from([FACT, ACCOUNT, TIME]))
+def test_quotes_are_verbatim_and_never_overlap(scores: list[float], question: str) -> None:
+    spans = best_spans(read_question(question), scored(question, scores), 0.45, 3)
+    assert 1 <= len(spans) <= 3
+    for span in spans:
+        assert span.text == span.passage.content[span.start : span.end] != ""
+    places = sorted((span.start, span.end) for span in spans)
+    assert all(one[1] <= two[0] for one, two in pairwise(places))
