@@ -40,14 +40,13 @@ def up_detached(wish: Wish, *, say: Say, bound: bool = False) -> Running:
 
 
 def already_running(folder: DataFolder) -> Running | None:
-    """The stack that holds the folder, when it is ready; StackError when it is not ready after a while."""
-    if not state.is_held(folder):
-        return None
+    """The stack that holds the folder, once it is ready; None when there is none, or it ends meanwhile."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
-        found = State.read(folder.state)
+        found = state.live(folder)
         if found and found.phase == "ready":
             return dataclasses.replace(_running(folder), already=True)
+        # Held without a living supervisor: somebody cleans up after a killed one.
         if not state.is_held(folder):
             return None
         time.sleep(LOOK_EVERY_SECONDS)

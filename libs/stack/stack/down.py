@@ -8,7 +8,6 @@ from stack import leash, state
 from stack.layout import SERVICES, DataFolder
 from stack.leftovers import stop_leftovers
 from stack.results import Stopped
-from stack.state import State
 from stack.wish import Say
 
 # Services may drain for 15 s, then the servers have as long again.
@@ -20,11 +19,12 @@ def down(folder: DataFolder, say: Say) -> Stopped:
     if not folder.run.is_dir():
         return Stopped()
     stopped: list[str] = []
-    found = State.read(folder.state)
-    if found is not None and state.is_held(folder):
+    found = state.live(folder)
+    if found is not None:
         say("Stopping …")
         stopped = [*SERVICES, *found.embedded]
         _stop_supervisor(found.pid, folder)
+    leash.wait_until(lambda: not state.is_held(folder), PATIENCE_SECONDS, pause_seconds=0.1)
     left = stop_leftovers(folder)
     return Stopped((*stopped, *(name for name in left.stopped if name not in stopped)), left.killed)
 

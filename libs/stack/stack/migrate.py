@@ -28,14 +28,15 @@ def migrate(folder: DataFolder, database_url: str | None, say: Say) -> Migrated:
 
 @contextmanager
 def _database(folder: DataFolder, secret: keys.Keys, given: str | None, say: Say) -> Generator[str]:
-    found = State.read(folder.state)
+    running = state.live(folder)
     if given:
         yield given
-    elif found and state.is_held(folder):
-        yield found.database_url
+    elif running:
+        yield running.database_url
     else:
+        last = State.read(folder.state)
         with state.hold(folder):
-            server = ServersOfStack.of(folder, Given(), secret, choose_ports(found.ports if found else {})).postgres
+            server = ServersOfStack.of(folder, Given(), secret, choose_ports(last.ports if last else {})).postgres
             assert server is not None
             say("Starting Postgres …")
             try:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from stack.errors import AlreadyRunning
 from stack.layout import DataFolder
+from stack.leash import Mark
 from stack.private import write_private
 
 Phase = Literal["starting", "ready", "stopped", "failed"]
@@ -19,11 +20,12 @@ Phase = Literal["starting", "ready", "stopped", "failed"]
 
 @dataclass(frozen=True)
 class State:
-    """`ports` by service and server name; URLs of the database and broker contain their passwords;
+    """`pid` and `created` are the supervisor's; `ports` by service and server name; URLs of the database and broker contain their passwords;
     `embedded` names the servers that we run ourselves."""
 
     phase: Phase
     pid: int
+    created: float
     started_at: str
     url: str
     ports: dict[str, int]
@@ -68,7 +70,7 @@ def hold(folder: DataFolder) -> Generator[None]:
 
 
 def is_held(folder: DataFolder) -> bool:
-    """True while a supervisor lives; the kernel drops the lock with its process, however that ended."""
+    """True while somebody works with the folder; the kernel drops the lock with the process, however that ended."""
     try:
         with hold(folder):
             return False
@@ -76,3 +78,11 @@ def is_held(folder: DataFolder) -> bool:
         return True
     except FileNotFoundError:
         return False
+
+
+def live(folder: DataFolder) -> State | None:
+    """What the supervisor of the folder says about itself; None when there is none, or it was killed."""
+    found = State.read(folder.state)
+    if found is None or not is_held(folder):
+        return None
+    return found if Mark(found.pid, found.created).process() else None

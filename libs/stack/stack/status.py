@@ -17,8 +17,8 @@ from stack.state import State
 
 def status(folder: DataFolder) -> StackStatus:
     """Everything as stopped when no supervisor holds the folder."""
-    found = State.read(folder.state)
-    if found is None or not state.is_held(folder):
+    found = state.live(folder)
+    if found is None:
         return StackStatus(folder.path, None, None)
     services = asyncio.run(_services(folder, found))
     servers = [

@@ -3,15 +3,20 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import psutil
+
 from stack import services
 from stack.doctor import refuse_to_start
 from stack.errors import StackError
+from stack.layout import DataFolder
 from stack.leftovers import stop_leftovers
 from stack.logfiles import Show
 from stack.plan import Plan, make_plan
@@ -19,6 +24,7 @@ from stack.prepare import preparation
 from stack.processes import Keepers
 from stack.results import Running
 from stack.state import Phase, State, hold
+from stack.watcher import ALL_WELL
 from stack.wish import Say, Wish
 
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,7 +39,8 @@ async def supervise(wish: Wish, *, say: Say, show: Show, on_ready: Callable[[Run
         left = stop_leftovers(wish.folder)
         if left.stopped:
             say(f"Stopped what an earlier run left behind: {', '.join(left.stopped)}.")
-        await _Supervision(make_plan(wish, say), say, show).live(on_ready)
+        with _watched(wish.folder):
+            await _Supervision(make_plan(wish, say), say, show).live(on_ready)
 
 
 class _Supervision:
@@ -121,6 +128,7 @@ class _Supervision:
         State(
             phase=phase,
             pid=os.getpid(),
+            created=psutil.Process().create_time(),
             started_at=self._started_at.isoformat(),
             url=plan.url,
             ports=plan.private_ports | plan.service_ports,
@@ -145,6 +153,23 @@ async def together(*work: Coroutine[Any, Any, object]) -> None:
 
 class _Asked(Exception):
     """Somebody wants the stack to stop."""
+
+
+@contextmanager
+def _watched(folder: DataFolder) -> Generator[None]:
+    """Leaves somebody to clean up if this process is killed inside the block."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "stack.watcher", str(folder.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as watcher:
+        yield
+        assert watcher.stdin is not None
+        with suppress(BrokenPipeError):
+            watcher.stdin.write(ALL_WELL)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from asr.providers.scratch import Scratch
 from asr.settings import AsrSettings
 
 _TIDY_SECONDS = 15.0
+_SWEEP_SECONDS = 300.0
 
 
 def build(settings: AsrSettings | None = None) -> Service:
@@ -47,6 +48,7 @@ def build(settings: AsrSettings | None = None) -> Service:
     service.hear(AssetDeleted, lifecycle.purge(service.db, service.store, erase))
     service.serve(make_router(service.db))
     service.background(recordings.tidy_up, every_seconds=_TIDY_SECONDS)
+    service.background(joining.sweep, every_seconds=_SWEEP_SECONDS)
     service.on_stop(engines.close)
     service.on_stop(recordings.close)
     return service

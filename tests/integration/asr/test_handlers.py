@@ -1,7 +1,7 @@
 """Every fact that asr hears: what it does with it, twice, late, cancelled, deleted and on damaged input."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from asr.domain.accuracy import word_error_rate
 from asr.domain.spans import Span
+from asr.handlers.joining import Joining
 from asr.handlers.recognising import Recognising
 from asr.providers.engine import Engine, EngineFailed, Recognised
 from asr.providers.engines import Engines
@@ -26,6 +27,7 @@ from common.events import (
     TranscriptionRecognised,
 )
 from common.ids import uuid7
+from common.store_directory import DirectoryStore
 from common.transcript import Transcript
 
 from tests.integration.asr.conftest import COLLECTION, SECOND, Bench
@@ -227,6 +229,32 @@ async def test_deleting_removes_every_trace(bench: Bench, clip: Path) -> None:
     assert completed.transcript_uri not in [key async for key in bench.service.store.keys("")]
     with pytest.raises(Stale):
         await bench.hand(await bench.fetched(clip, run=1))
+
+
+class Interrupted(DirectoryStore):
+    """A store in which something happens while a transcript is being stored."""
+
+    meanwhile: Callable[[], Awaitable[None]]
+
+    async def put_file(self, key: str, path: Path) -> None:
+        await super().put_file(key, path)
+        await self.meanwhile()
+
+
+async def test_deleting_while_the_transcript_is_stored_leaves_no_document(
+    bench: Bench, silence: Path, store_url: str
+) -> None:
+    await bench.hand(await bench.fetched(silence))
+    (recognised,) = await bench.take()
+    old: Joining = bench.service.consumer.handlers[TranscriptionRecognised.type].__self__  # type: ignore[attr-defined]
+    store = Interrupted(Path(store_url.removeprefix("file://")))
+    store.meanwhile = lambda: bench.hand(about(bench, AssetDeleted))
+    joining = Joining(old.db, store, old.recordings, old.scratch)
+    bench.service.consumer.handlers[TranscriptionRecognised.type] = joining.join_transcript
+    with pytest.raises(Stale):
+        await bench.hand(recognised)  # type: ignore[arg-type]
+    assert set((await counts(bench)).values()) == {0}
+    assert [key async for key in store.keys("transcript/")] == []
 
 
 @dataclass

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -170,10 +169,3 @@ class World:
 
     async def count(self, table: str, where: str = "true", *arguments: Any) -> int:
         return await self.admin.fetchval(f"SELECT count(*) FROM embedder.{table} WHERE {where}", *arguments)
-
-
-def model_dir() -> Path:
-    """Kept between sessions: writing the graph takes seconds and the result is always the same."""
-    from embedder.settings import _cache_dir
-
-    return _cache_dir()

@@ -1,5 +1,7 @@
 """Words: folded alike however they are written, found where they stand."""
 
+import itertools
+
 import pytest
 from embedder.domain.words import find_phrase, fold, language_code, matches, term, term_counts, tokens
 from hypothesis import given
@@ -10,11 +12,11 @@ from hypothesis import strategies as st
 def test_offsets_slice_to_the_words_in_order(text: str) -> None:
     found = tokens(text)
     assert [fold(text[token.start : token.end]) for token in found] == [token.word for token in found]
-    assert all(a.end <= b.start for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(found))
     assert all(token.start < token.end for token in found)
 
 
-@given(st.text())
+@given(st.text(st.characters(categories=["L", "Mn", "Nd"])))
 def test_folding_twice_changes_nothing_more(text: str) -> None:
     for token in tokens(text):
         assert fold(token.word) == token.word

@@ -8,7 +8,7 @@ from common import assets, objects
 from common.assets import set_revision
 from common.db import Connection, Database
 from common.delivery import Delivery
-from common.errors import Stale, TryAgain
+from common.errors import AlreadyHandled, Stale, TryAgain
 from common.events import TranscriptCompleted, TranscriptionRecognised
 from common.objects import Kept
 from common.store import ObjectStore
@@ -58,8 +58,18 @@ class Joining:
         revision = (state.revision if state else 0) + 1
         transcript = join_parts(heading_of(row, revision, complete=True), parts)
         kept = await self._keep(transcript)
-        await self._record(transcript, kept, row, fact, delivery)
-        self.recordings.forget(row.audio_sha256)
+        try:
+            await self._record(transcript, kept, row, fact, delivery)
+        except (Stale, AlreadyHandled):
+            await objects.abandon(self.db, [kept])
+            await self.sweep()
+            raise
+        finally:
+            self.recordings.forget(row.audio_sha256)
+
+    async def sweep(self) -> None:
+        """Remove documents that nothing refers to: of assets deleted meanwhile, of workers that died."""
+        await objects.sweep(self.db, self.store)
 
     async def _keep(self, transcript: Transcript) -> Kept:
         path = self.scratch.folder / f"{transcript.asset_id}.json"

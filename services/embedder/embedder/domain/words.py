@@ -74,7 +74,7 @@ def fold(word: str) -> str:
         return folded.replace(",", "") if folded[:1].isdigit() else folded
     kept: list[str] = []
     after_latin = False
-    for character in unicodedata.normalize("NFKD", folded):
+    for character in unicodedata.normalize("NFKD", folded).casefold():
         if not "\u0300" <= character <= "\u036f":
             after_latin = bool(_LATIN.match(character))
         elif after_latin:

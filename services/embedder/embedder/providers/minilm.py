@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from common.errors import TryAgain
@@ -14,9 +14,6 @@ from common.logs import get_logger
 
 from embedder.providers.embedder import Vectors
 from embedder.providers.minilm_files import ensure_graph, package_dir
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 log = get_logger()
 
@@ -43,7 +40,7 @@ class MiniLm:
         self._model_dir = model_dir
         self._threads = threads
         self._loading = threading.RLock()
-        self._tokenizer: Tokenizer | None = None
+        self._tokenizer: Any = None
         self._session: Any = None
         self._used = monotonic()
 
@@ -107,10 +104,8 @@ class MiniLm:
         )
 
 
-def _open_tokenizer() -> "Tokenizer":
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(package_dir() / "tokenizer.json"))
+def _open_tokenizer() -> Any:
+    tokenizer = import_module("tokenizers").Tokenizer.from_file(str(package_dir() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -29,13 +29,14 @@ class Plan:
 
     bringing: float
 
-    def received(self, size_bytes: int, total_bytes: int | None, elapsed_seconds: float) -> Step:
-        """``elapsed_seconds``: since this download began or went on."""
+    def received(self, size_bytes: int, total_bytes: int | None, elapsed_seconds: float, begun_bytes: int = 0) -> Step:
+        """``elapsed_seconds``: since this download began, or went on from ``begun_bytes``."""
         if not total_bytes:
             return Step(0.0, f"downloading, {_megabytes(size_bytes)} MB so far")
         share = min(1.0, size_bytes / total_bytes)
         words = f"downloading, {_megabytes(size_bytes)} of {_megabytes(total_bytes)} MB"
-        return Step(self.bringing * share, words, eta(size_bytes, total_bytes, elapsed_seconds))
+        left = eta(size_bytes - begun_bytes, total_bytes - begun_bytes, elapsed_seconds)
+        return Step(self.bringing * share, words, left)
 
     def converted(self, heard_seconds: float, duration_seconds: float | None, elapsed_seconds: float) -> Step:
         """``heard_seconds`` of ``duration_seconds`` are converted, after ``elapsed_seconds`` of converting."""

@@ -24,7 +24,7 @@ class Watcher:
         self._hold_seconds = hold_seconds
         self._began = self._step_began = monotonic()
         self._told = self._asked = 0.0
-        self._has_received = False
+        self._begun_bytes: int | None = None
 
     @property
     def held_seconds(self) -> float:
@@ -32,8 +32,10 @@ class Watcher:
 
     async def received(self, so_far: Received) -> None:
         """Raises Stale when the recording is no longer wanted, Continue when the message has been held long enough."""
-        self._has_received = True
-        await self._tell(self._plan.received(so_far.size_bytes, so_far.total_bytes, monotonic() - self._step_began))
+        if self._begun_bytes is None:
+            self._begun_bytes = so_far.size_bytes
+        elapsed_seconds = monotonic() - self._step_began
+        await self._tell(self._plan.received(so_far.size_bytes, so_far.total_bytes, elapsed_seconds, self._begun_bytes))
         await self._ask()
         if so_far.resumable:
             if self.held_seconds > self._hold_seconds:
@@ -51,7 +53,7 @@ class Watcher:
 
     def check_before_converting(self) -> None:
         """Raises Continue after a long download: converting then begins with a fresh allowance."""
-        if self._has_received and self.held_seconds > self._hold_seconds / 2:
+        if self._begun_bytes is not None and self.held_seconds > self._hold_seconds / 2:
             raise Continue
 
     async def _ask(self) -> None:
