@@ -121,7 +121,8 @@ class Subscriptions:
     async def _cancel(self, subscriber: RabbitSubscriber) -> None:
         queue, tag = getattr(subscriber, "_queue_obj", None), getattr(subscriber, "_consumer_tag", None)
         if queue is not None and tag is not None:
-            await queue.cancel(tag, timeout=2)
+            # Its own timeout does not cover the wait for a lost connection to come back.
+            await asyncio.wait_for(queue.cancel(tag, timeout=2), 3)
 
     async def close(self) -> None:
         if self._broker is not None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from stack import state
-from stack.errors import DidNotStart, StackError
+from stack.errors import DidNotStart, StackError, read_failure
 from stack.layout import DataFolder
 from stack.leash import tied
 from stack.logfiles import rotate_if_large
@@ -28,14 +28,15 @@ def up_detached(wish: Wish, *, say: Say, bound: bool = False) -> Running:
     wish.folder.prepare()
     log = wish.folder.log_of("up")
     rotate_if_large(log)
+    wish.folder.failure.unlink(missing_ok=True)
     process = _spawn(wish, log, bound=bound)
     try:
         _follow(process, wish.folder, log, say)
     except BaseException:
         _stop(process)
         raise
-    # The supervisor is nobody's child from here on; without this, Python complains about an unfinished one.
-    process.returncode = 0 if not bound else process.returncode
+    # Nobody waits for the supervisor from here on; without this, Python would complain about an unfinished child.
+    process.returncode = 0
     return dataclasses.replace(_running(wish.folder), detached=True)
 
 
@@ -79,17 +80,12 @@ def _follow(process: "subprocess.Popen[bytes]", folder: DataFolder, log: Path, s
             for line in lines:
                 say(line.rstrip("\n"))
             if ended:
-                raise _failure(found, log)
+                failure = read_failure(folder.failure)
+                raise failure or DidNotStart("The supervisor ended without a word.", remedy=f"Its log: {log}")
             if found and found.pid == process.pid and found.phase == "ready":
                 return
             time.sleep(LOOK_EVERY_SECONDS)
     raise DidNotStart(f"Not ready after {START_SECONDS:g} s.", remedy=f"Its log: {log}")
-
-
-def _failure(found: State | None, log: Path) -> StackError:
-    if found and found.phase == "failed" and found.error:
-        return DidNotStart(found.error, remedy=found.remedy)
-    return DidNotStart("The supervisor ended.", remedy=f"Its log: {log}")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

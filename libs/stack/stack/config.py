@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from stack.keys import Keys
 from stack.layout import SERVICES, DataFolder
 
-DEFAULT_PORTS = {"gateway": 8000, "fetcher": 8101, "asr": 8102, "embedder": 8103, "chat": 8104}
+GATEWAY_PORT = 8000
 LOOPBACK_URL = "http://127.0.0.1"
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from stack.errors import StackError
+from stack.errors import StackError, write_failure
 from stack.layout import DataFolder
 from stack.results import Running
 from stack.supervisor import supervise
@@ -22,7 +22,7 @@ def main() -> int:
     try:
         asyncio.run(supervise(wish, say=_say, show=_show, on_ready=_ready))
     except StackError as error:
-        _say(str(error))
+        write_failure(wish.folder.failure, error)
         return 1
     return 0
 

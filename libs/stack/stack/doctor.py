@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stack import ports, postgres, programs
-from stack.config import DEFAULT_PORTS, Given
+from stack.config import GATEWAY_PORT, Given
 from stack.errors import Missing
 from stack.layout import DataFolder
 from stack.results import Check
@@ -44,7 +44,7 @@ def examine(folder: DataFolder, environ: Mapping[str, str]) -> list[Check]:
         _without_root(folder, given),
         _disk(folder),
         _writable(folder),
-        *(_port(service, port) for service, port in DEFAULT_PORTS.items()),
+        _port(GATEWAY_PORT),
     ]
 
 
@@ -123,10 +123,10 @@ def _writable(folder: DataFolder) -> Check:
     )
 
 
-def _port(service: str, port: int) -> Check:
+def _port(port: int) -> Check:
     free = ports.is_free(port)
-    remedy = () if free else ("Earshot takes the next free one; --port chooses the gateway's",)
-    return Check(f"Port {port} ({service})", free, "free" if free else "taken", remedy, needed=False)
+    remedy = () if free else ("Earshot takes the next free one, or the one that --port says",)
+    return Check(f"Port {port}", free, "free" if free else "taken", remedy, needed=False)
 
 
 def _existing(path: Path) -> Path:

@@ -58,6 +58,10 @@ class DataFolder:
         return self.run / "state.json"
 
     @property
+    def failure(self) -> Path:
+        return self.run / "failure.json"
+
+    @property
     def admin_key(self) -> Path:
         return self.path / "admin.key"
 

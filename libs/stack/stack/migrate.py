@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import asyncpg
 from common import bootstrap
 
-from stack import keys, state
+from stack import keys, ports, state
 from stack.config import Given, database_urls
 from stack.layout import SERVICES, DataFolder
 from stack.results import Migrated
-from stack.servers import ServersOfStack, choose_ports
+from stack.servers import SERVER_PORTS, ServersOfStack
 from stack.state import State
 from stack.wish import Say
 
@@ -36,7 +36,8 @@ def _database(folder: DataFolder, secret: keys.Keys, given: str | None, say: Say
     else:
         last = State.read(folder.state)
         with state.hold(folder):
-            server = ServersOfStack.of(folder, Given(), secret, choose_ports(last.ports if last else {})).postgres
+            chosen = ports.private_for(SERVER_PORTS, last.ports if last else {})
+            server = ServersOfStack.of(folder, Given(), secret, chosen).postgres
             assert server is not None
             say("Starting Postgres …")
             try:

@@ -2,28 +2,30 @@
 
 from dataclasses import dataclass
 
-from stack import keys, servers, services
-from stack.config import DEFAULT_PORTS, Given, environments
-from stack.layout import DataFolder
-from stack.servers import ServersOfStack
+from stack import keys, ports
+from stack.config import GATEWAY_PORT, Given, environments
+from stack.layout import SERVICES, DataFolder
+from stack.servers import SERVER_PORTS, ServersOfStack
 from stack.state import State
 from stack.wish import Say, Wish
+
+# Only the gateway's address matters to anybody outside.
+INNER_SERVICES = tuple(service for service in SERVICES if service != "gateway")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`service_ports` and `private_ports` are by name; `environments` hold all that each service is told."""
+    """`ports` of servers and services by name; `environments` hold all that each service is told."""
 
     folder: DataFolder
     keys: keys.Keys
     servers: ServersOfStack
-    service_ports: dict[str, int]
-    private_ports: dict[str, int]
+    ports: dict[str, int]
     environments: dict[str, dict[str, str]]
 
     @property
     def port(self) -> int:
-        return self.service_ports["gateway"]
+        return self.ports["gateway"]
 
     @property
     def url(self) -> str:
@@ -35,17 +37,23 @@ def make_plan(wish: Wish, say: Say) -> Plan:
     folder = wish.folder
     secret = keys.load_or_make(folder.secrets)
     last = State.read(folder.state)
-    private = servers.choose_ports(last.ports if last else {})
-    public = services.choose_ports(wish.port, private)
-    for service, port in public.items():
-        if port != DEFAULT_PORTS[service] and not (service == "gateway" and wish.port):
-            say(f"Port {DEFAULT_PORTS[service]} is taken; {service} uses {port} instead.")
-    of_stack = ServersOfStack.of(folder, Given.of(wish.environ), secret, private)
+    private = ports.private_for((*SERVER_PORTS, *INNER_SERVICES), last.ports if last else {})
+    chosen = private | {"gateway": gateway_port(wish.port, say)}
+    of_stack = ServersOfStack.of(folder, Given.of(wish.environ), secret, chosen)
     return Plan(
         folder=folder,
         keys=secret,
         servers=of_stack,
-        service_ports=public,
-        private_ports=private,
-        environments=environments(folder, of_stack.urls, secret, public, wish.environ),
+        ports=chosen,
+        environments=environments(folder, of_stack.urls, secret, chosen, wish.environ),
     )
+
+
+def gateway_port(asked: int | None, say: Say) -> int:
+    """The port that was asked for, else the usual one or the next that is free."""
+    if asked is not None:
+        return ports.exactly(asked)
+    found = ports.next_free(GATEWAY_PORT)
+    if found != GATEWAY_PORT:
+        say(f"Port {GATEWAY_PORT} is taken by another program; using {found} instead.")
+    return found

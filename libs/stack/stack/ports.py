@@ -3,7 +3,7 @@
 import errno
 import random
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from stack.errors import PortTaken
 
@@ -51,14 +51,21 @@ def exactly(port: int) -> int:
     return port
 
 
-def private(count: int) -> list[int]:
+def private(count: int, taken: Collection[int] = ()) -> list[int]:
     """`count` different free ports at random places, for servers whose address only we need to know."""
     chosen: list[int] = []
     while len(chosen) < count:
         port = random.randrange(FIRST_PRIVATE, LAST_PRIVATE)  # noqa: S311 - not a secret
-        if port not in chosen and is_free(port):
+        if port not in chosen and port not in taken and is_free(port):
             chosen.append(port)
     return chosen
+
+
+def private_for(names: Collection[str], last: Mapping[str, int]) -> dict[str, int]:
+    """A private port for each name: the one it had last time if that is still free, so that addresses stay."""
+    kept = {name: last[name] for name in names if name in last and is_free(last[name])}
+    fresh = iter(private(len(names) - len(kept), kept.values()))
+    return {name: kept.get(name) or next(fresh) for name in names}
 
 
 def answers(port: int, address: str = LOOPBACK) -> bool:

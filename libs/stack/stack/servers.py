@@ -4,7 +4,6 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from stack import ports
 from stack.config import Given, Servers
 from stack.errors import DidNotStart, StackError
 from stack.keys import Keys
@@ -17,7 +16,7 @@ from stack.wish import Say
 START_SECONDS = 120.0
 LOOK_EVERY_SECONDS = 1.0
 Server = Postgres | RabbitMQ
-PORT_NAMES = ("postgres", "rabbitmq", "rabbitmq_dist", "rabbitmq_epmd")
+SERVER_PORTS = ("postgres", "rabbitmq", "rabbitmq_dist", "rabbitmq_epmd")
 
 
 @dataclass
@@ -94,13 +93,3 @@ async def _started(name: str, server: Server) -> None:
         if time.monotonic() > until:
             raise DidNotStart(f"{name} did not start within {START_SECONDS:g} s.", remedy=f"Its log: {server.log}")
         await asyncio.sleep(0.1)
-
-
-def choose_ports(last: dict[str, int]) -> dict[str, int]:
-    """The private ports of the last start where they are still free, so that addresses stay the same."""
-    fresh = iter(ports.private(len(PORT_NAMES)))
-    return {name: _again(last.get(name)) or next(fresh) for name in PORT_NAMES}
-
-
-def _again(port: int | None) -> int | None:
-    return port if port and ports.is_free(port) else None

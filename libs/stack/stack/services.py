@@ -9,8 +9,7 @@ from typing import Any
 
 import httpx
 
-from stack import ports
-from stack.config import DEFAULT_PORTS, LOOPBACK_URL
+from stack.config import LOOPBACK_URL
 from stack.errors import DidNotStart
 from stack.layout import SERVICES, DataFolder
 from stack.processes import Keeper, Keepers, Program
@@ -33,17 +32,6 @@ def programs(folder: DataFolder, environments: Mapping[str, Mapping[str, str]]) 
         )
         for service in SERVICES
     ]
-
-
-def choose_ports(gateway_port: int | None, taken: Mapping[str, int]) -> dict[str, int]:
-    """Each service's port: the usual one or the next free; PortTaken when one that was asked for is not free."""
-    used = set(taken.values())
-    chosen: dict[str, int] = {}
-    for service, usual in DEFAULT_PORTS.items():
-        explicit = gateway_port if service == "gateway" else None
-        chosen[service] = ports.exactly(explicit) if explicit is not None else ports.next_free(usual, used)
-        used.add(chosen[service])
-    return chosen
 
 
 async def wait_ready(keepers: Keepers, chosen: Mapping[str, int]) -> None:

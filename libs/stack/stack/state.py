@@ -20,7 +20,7 @@ Phase = Literal["starting", "ready", "stopped", "failed"]
 
 @dataclass(frozen=True)
 class State:
-    """`pid` and `created` are the supervisor's; `ports` by service and server name; URLs of the database and broker contain their passwords;
+    """`pid` and `created` are the supervisor's; `ports` by service and server name; URLs contain passwords;
     `embedded` names the servers that we run ourselves."""
 
     phase: Phase
@@ -35,8 +35,6 @@ class State:
     embedded: list[str] = field(default_factory=list[str])
     sign_in_link: str | None = None
     started_seconds: float = 0.0
-    error: str | None = None
-    remedy: str | None = None
 
     @property
     def started(self) -> datetime:

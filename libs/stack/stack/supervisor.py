@@ -60,8 +60,8 @@ class _Supervision:
                 await self._until_asked(self._start())
                 await self._until_asked(self._run(on_ready))
                 self._note("stopped")
-            except StackError as error:
-                self._note("failed", error=str(error), remedy=error.remedy)
+            except StackError:
+                self._note("failed")
                 raise
             except _Asked:
                 self._note("stopped")
@@ -76,7 +76,7 @@ class _Supervision:
         link = await self._prepare()
         self._say("Starting the services …")
         self._keepers.start()
-        await services.wait_ready(self._keepers, plan.service_ports)
+        await services.wait_ready(self._keepers, plan.ports)
         seconds = round(time.monotonic() - self._began, 1)
         self._running = Running(plan.folder.path, plan.url, plan.port, link, plan.folder.admin_key, seconds)
         self._note("ready", sign_in_link=link, started_seconds=seconds)
@@ -131,7 +131,7 @@ class _Supervision:
             created=psutil.Process().create_time(),
             started_at=self._started_at.isoformat(),
             url=plan.url,
-            ports=plan.private_ports | plan.service_ports,
+            ports=plan.ports,
             database_url=plan.servers.urls.database_url,
             rabbitmq_url=plan.servers.urls.rabbitmq_url,
             object_store_url=plan.servers.urls.object_store_url,

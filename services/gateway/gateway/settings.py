@@ -1,10 +1,11 @@
 """Settings of the gateway; variables begin with GATEWAY_, those shared by all services with EARSHOT_."""
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
 from common.settings import ServiceSettings, service_config, shared
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 _GIBIBYTE = 1024**3
@@ -39,7 +40,7 @@ class GatewaySettings(ServiceSettings):
     max_upload_bytes: int = Field(default=10 * _GIBIBYTE, ge=1, description="Largest file of one upload, bytes")
     requests_per_second: float = Field(default=100.0, gt=0, description="Steady rate per user, requests per second")
     request_burst: float = Field(default=500.0, ge=1, description="Requests a user may make at once")
-    bad_keys_per_minute: float = Field(default=60.0, gt=0, description="Wrong keys taken from one address per minute")
+    bad_keys_per_minute: float = Field(default=600.0, gt=0, description="Wrong keys taken from one address per minute")
 
     upstream_connect_seconds: float = Field(default=5.0, gt=0, description="Longest wait for a service's connection")
     upstream_read_seconds: float = Field(default=300.0, gt=0, description="Longest silence of a service, seconds")
@@ -57,7 +58,13 @@ class GatewaySettings(ServiceSettings):
         description="Fetch from private addresses too: for tests and closed networks",
     )
 
-    @field_validator("cors_origins", mode="before")
+    allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        default=(),
+        validation_alias=AliasChoices("GATEWAY_ALLOWED_NETWORKS", "FETCHER_ALLOWED_NETWORKS", "allowed_networks"),
+        description="Private networks that URLs may name, as CIDR, comma separated; the fetcher's own when not given",
+    )
+
+    @field_validator("cors_origins", "allowed_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

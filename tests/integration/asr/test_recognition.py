@@ -76,12 +76,17 @@ async def test_demo_recording(engine: PocketSphinx, to_flac: ToFlac) -> None:
     assert len(transcript.segments) > 50
 
 
-async def test_second_recording_whole_and_in_parts(engine: PocketSphinx, to_flac: ToFlac) -> None:
-    """No word changes at a seam, wherever the seams are, and whatever was recognised before."""
-    whole = await transcribe(engine, to_flac(SECOND), 300)
-    parts = await transcribe(engine, to_flac(SECOND), 12)
-    assert word_error_rate(reference(SECOND), text_of(whole)) <= 0.15
-    assert parts == whole
+async def test_second_recording(engine: PocketSphinx, to_flac: ToFlac) -> None:
+    transcript = await transcribe(engine, to_flac(SECOND), 12)
+    assert word_error_rate(reference(SECOND), text_of(transcript)) <= 0.15
+
+
+async def test_no_word_changes_at_a_seam(engine: PocketSphinx, to_flac: ToFlac) -> None:
+    """Wherever the seams are, and whatever a decoder recognised before."""
+    audio = to_flac(SECOND, 30)
+    whole = await transcribe(engine, audio, 300)
+    assert await transcribe(engine, audio, 5) == whole
+    assert len(whole.segments) > 5
 
 
 @pytest.mark.skipif(not JFK.exists(), reason=f"{JFK.name} is not here")

@@ -15,6 +15,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 MEDIA = bytes(range(256)) * 400
+TOO_LARGE = {
+    "detail": "Too large for the fetcher.",
+    "status_code": 413,
+    "error_type": "too_large",
+    "advice": "Cut it.",
+    "errors": None,
+    "request_id": "r",
+}
 
 
 @dataclass
@@ -118,7 +126,7 @@ class Behind:
                 digest.update(piece)
                 size, largest = size + len(piece), max(largest, len(piece))
                 if self.upload_limit is not None and size > self.upload_limit:
-                    return JSONResponse({"detail": "too large"}, 413)
+                    return JSONResponse(TOO_LARGE, 413)
         except ClientDisconnect:
             self.broken_uploads += 1
             raise

@@ -61,16 +61,16 @@ Make = Callable[..., Any]
 TEMPLATE = "gateway_template"
 
 
-def _gateway_url(admin_url: str) -> str:
+def gateway_url(admin_url: str) -> str:
     parts = urlsplit(admin_url)
     return urlunsplit(parts._replace(netloc=f"earshot_gateway:secret-gateway@{parts.netloc.rpartition('@')[2]}"))
 
 
-def _in_database(url: str, name: str) -> str:
+def in_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-async def _run(url: str, statement: str) -> None:
+async def run(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)
@@ -83,9 +83,9 @@ def gateway_template(postgres_url: str) -> str:
     """A database with the gateway's schema alone, to copy."""
 
     async def make() -> None:
-        await _run(postgres_url, f"CREATE DATABASE {TEMPLATE}")
-        admin = _in_database(postgres_url, TEMPLATE)
-        await bootstrap.migrate(admin, {"gateway": _gateway_url(admin)})
+        await run(postgres_url, f"CREATE DATABASE {TEMPLATE}")
+        admin = in_database(postgres_url, TEMPLATE)
+        await bootstrap.migrate(admin, {"gateway": gateway_url(admin)})
 
     asyncio.run(make())
     return TEMPLATE
@@ -95,14 +95,14 @@ def gateway_template(postgres_url: str) -> str:
 async def database_url(postgres_url: str, gateway_template: str) -> AsyncGenerator[str]:
     """The gateway's own URL of an empty database."""
     name = f"g_{uuid4().hex[:12]}"
-    await _run(postgres_url, f"CREATE DATABASE {name} TEMPLATE {gateway_template}")
-    admin = _in_database(postgres_url, name)
+    await run(postgres_url, f"CREATE DATABASE {name} TEMPLATE {gateway_template}")
+    admin = in_database(postgres_url, name)
     connection = await asyncpg.connect(admin)
     # A role's settings belong to one database: the copy needs its own.
-    await bootstrap.bootstrap(connection, {"gateway": _gateway_url(admin)})
+    await bootstrap.bootstrap(connection, {"gateway": gateway_url(admin)})
     await connection.close()
-    yield _gateway_url(admin)
-    await _run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    yield gateway_url(admin)
+    await run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ async def make_gateway(
             url = await stack.enter_async_context(serving(service.app))
             http = await stack.enter_async_context(client(url, key))
             me = (await http.get("/api/auth/me")).json()
-            admin = Person(UUID(me["user"]["id"]), key, http)
+            admin = Person(UUID(me["id"]), key, http)
             gateway = Gateway(url, service, chosen, public_key, db, admin)
             stack.push_async_callback(_close, gateway)
             return gateway

@@ -64,8 +64,8 @@ class Gateway:
         """Somebody else, with a key of their own."""
         made = await self.admin.http.post("/api/users", json={"email": f"{name}@example.org", "name": name})
         assert made.status_code == 201, made.text
-        wish: dict[str, Any] = {"name": "test", "user_id": made.json()["id"]}
-        key = await self.admin.http.post("/api/keys", json=wish | ({"scopes": scopes} if scopes else {}))
+        wish: dict[str, Any] = {"name": "test"} | ({"scopes": scopes} if scopes else {})
+        key = await self.admin.http.post(f"/api/users/{made.json()['id']}/keys", json=wish)
         assert key.status_code == 201, key.text
         person = Person(UUID(made.json()["id"]), key.json()["key"], client(self.url, key.json()["key"]))
         self.people.append(person)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from gateway.admin import ensure_admin_key, main, sign_in_link
@@ -27,7 +28,7 @@ async def test_the_admin_key_is_made_once_and_kept_private(gateway: Gateway, tmp
     assert await ensure_admin_key(gateway.settings, path)
     async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as http:
         answer = await http.get("/api/auth/me", headers={"X-API-Key": path.read_text().strip()})
-    assert answer.json()["user"]["is_admin"]
+    assert answer.json()["is_admin"]
 
 
 async def test_wrong_keys_and_no_keys_get_401_in_the_common_shape(gateway: Gateway):
@@ -74,8 +75,12 @@ async def test_scopes_limit_what_a_key_may_do(gateway: Gateway):
     assert (await writer.http.get("/api/users")).status_code == 403
     wider = await writer.http.post("/api/keys", json={"name": "x", "scopes": ["admin"]})
     assert wider.status_code == 403
-    for_other = await writer.http.post("/api/keys", json={"name": "x", "user_id": str(gateway.admin.id)})
+    for_other = await writer.http.post(f"/api/users/{gateway.admin.id}/keys", json={"name": "x"})
     assert for_other.status_code == 403
+    too_much = await gateway.admin.http.post(f"/api/users/{writer.id}/keys", json={"name": "x", "scopes": ["admin"]})
+    assert too_much.status_code == 422
+    nobody = await gateway.admin.http.post(f"/api/users/{uuid4()}/keys", json={"name": "x"})
+    assert nobody.status_code == 404
 
 
 async def test_keys_are_shown_once_listed_without_secret_and_revoked(gateway: Gateway):

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from common.progress import Progress
+from gateway.handlers.progress import ProgressKeeper, Report
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -117,30 +118,45 @@ async def test_a_snapshot_comes_first_then_progress_facts_and_status(bus: Bus, a
         assert (await watcher.next_of("status"))["status"] == "cancelled"
 
 
-async def test_progress_is_stored_once_a_second_at_most(bus: Bus, asr: Progress):
+async def test_progress_of_the_running_stage_is_kept(bus: Bus, asr: Progress):
     asset = Asset(await bus.gateway.add())
-    written = 0
-    before = None
 
-    async def stored() -> dict[str, Any]:
+    async def stored() -> dict[str, Any] | None:
+        await asr.tell(UUID(asset.id), 1, "transcribe", 0.4, "minute 2 of 5")
         status = (await bus.gateway.admin.http.get(f"/api/assets/{asset.id}/status")).json()
-        return status["stages"][1]
+        return status if status["stages"][1]["progress"] else None
 
-    for number in range(60):
-        await asr.tell(UUID(asset.id), 1, "transcribe", (number + 1) / 100, f"part {number + 1}")
-        await asyncio.sleep(0.02)
-        now = (await stored())["progress"]
-        written += now != before
-        before = now
-    stage = await stored()
-    assert stage["status"] == "processing"
-    assert stage["progress"] > 0
-    assert stage["message"].startswith("part ")
-    # Sixty reports in somewhat over a second: a few writes, the first reading included.
-    assert 1 < written <= 12
-    await asr.tell(UUID(asset.id), 7, "transcribe", 0.99, "of a run that does not exist")
-    await asyncio.sleep(1.2)
-    assert (await stored())["progress"] < 0.9
+    status = await bus.until(stored)
+    stage = status["stages"][1]
+    assert (stage["name"], stage["status"], stage["progress"]) == ("transcribe", "processing", 0.4)
+    assert (stage["message"], status["status"]) == ("minute 2 of 5", "processing")
+    assert stage["started_at"]
+
+
+async def test_progress_is_stored_at_most_once_a_second_over_all_gateways(gateway: Gateway):
+    asset = Asset(await gateway.add())
+    one, other = ProgressKeeper(gateway.db), ProgressKeeper(gateway.db)
+
+    async def take(keeper: ProgressKeeper, fraction: float, now: float, run: int = 1) -> bool:
+        report = Report(asset_id=UUID(asset.id), run=run, stage="fetch", progress=fraction)
+        return await keeper.take(report, now)
+
+    async def last_stored(interval: str) -> None:
+        async with gateway.db.acquire() as conn:
+            await conn.execute(f"UPDATE jobs SET progress_at = now() + interval '{interval}'")
+
+    assert await take(one, 0.1, now=100.0)
+    await last_stored("-1 hour")
+    # The same gateway waits by its own clock, another one by what the database says.
+    assert not await take(one, 0.2, now=100.9)
+    assert await take(other, 0.3, now=5.0)
+    await last_stored("1 hour")
+    assert not await take(one, 0.4, now=102.0)
+    await last_stored("-1 hour")
+    assert await take(one, 0.5, now=104.0)
+    assert not await take(one, 0.6, now=106.0, run=2)
+    status = (await gateway.admin.http.get(f"/api/assets/{asset.id}/status")).json()
+    assert status["stages"][0]["progress"] == 0.5
 
 
 async def test_a_collection_tells_of_all_its_assets(bus: Bus):
@@ -152,7 +168,8 @@ async def test_a_collection_tells_of_all_its_assets(bus: Bus):
         await bus.say(asset.fetched())
         assert (await watcher.fact("recording.fetched"))["asset_id"] == asset.id
         new = await bus.gateway.add()
-        assert (await watcher.fact("asset.registered"))["asset_id"] == new["asset"]["id"]
+        while (await watcher.fact("asset.registered"))["asset_id"] != new["asset"]["id"]:
+            pass
 
 
 async def test_what_one_may_not_see_cannot_be_watched(bus: Bus):

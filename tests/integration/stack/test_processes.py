@@ -12,8 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 from stack import processes
+from stack.layout import DataFolder
 from stack.leash import Mark
 from stack.processes import Keepers, Program, stop_marked
+from stack.watcher import ALL_WELL
 
 GREETING = "import os, time; print('I am', os.getpid(), flush=True); time.sleep(600)"
 STUBBORN = (
@@ -130,6 +132,21 @@ def test_what_was_left_behind_is_found_by_its_pid_file(tmp_path: Path) -> None:
     orphan.wait()
     assert not psutil.pid_exists(mark.pid)
     assert list(tmp_path.glob("*.pid")) == []
+
+
+@pytest.mark.parametrize("said", [ALL_WELL, ""])
+def test_the_watcher_cleans_up_only_when_its_supervisor_left_without_a_word(tmp_path: Path, said: str) -> None:
+    folder = DataFolder.at(tmp_path)
+    folder.prepare()
+    orphan = subprocess.Popen([sys.executable, "-c", GREETING], stdout=subprocess.DEVNULL, start_new_session=True)
+    mark = Mark.of(orphan.pid)
+    assert mark is not None
+    mark.write(folder.mark_of("asr"))
+    watcher = [sys.executable, "-m", "stack.watcher", str(tmp_path)]
+    assert subprocess.run(watcher, input=said, text=True, check=False).returncode == 0
+    assert orphan.poll() == (None if said else -signal.SIGTERM)
+    orphan.kill()
+    orphan.wait()
 
 
 def _supervisor(folder: Path) -> tuple["subprocess.Popen[bytes]", Mark]:

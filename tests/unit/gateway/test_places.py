@@ -1,5 +1,7 @@
 """Which URLs are turned away at once, and what a recording without a title is called."""
 
+from ipaddress import ip_network
+
 import pytest
 from gateway.domain.places import BadPlace, check_url, title_of_file, title_of_url
 
@@ -70,6 +72,15 @@ def test_private_addresses_are_refused_in_every_spelling(host: str):
         check_url(f"http://{host}/a.mp3", allow_private=False)
     assert refusal.value.category == "forbidden_address"
     check_url(f"http://{host}/a.mp3", allow_private=True)
+
+
+def test_a_private_network_may_be_allowed():
+    allowed = [ip_network("10.1.0.0/16"), ip_network("fd00::/8")]
+    for host in ("10.1.2.3", "[fd00::1]"):
+        check_url(f"http://{host}/a.mp3", allow_private=False, allowed=allowed)
+    for host in ("10.2.0.1", "[fe80::1]", "localhost"):
+        with pytest.raises(BadPlace):
+            check_url(f"http://{host}/a.mp3", allow_private=False, allowed=allowed)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 from common.identity import Caller, Signer, Verifier
 from common.ids import uuid7
 from stack import keys
-from stack.config import DEFAULT_PORTS, Given, Servers, database_urls, environments
+from stack.config import Given, Servers, database_urls, environments
 from stack.layout import SERVICES, DataFolder
 
 SERVERS = Servers(
@@ -14,9 +14,12 @@ SERVERS = Servers(
 )
 
 
+PORTS = {"gateway": 8000, "fetcher": 8101, "asr": 8102, "embedder": 8103, "chat": 8104}
+
+
 def told() -> dict[str, dict[str, str]]:
     folder = DataFolder(Path("/some where"))
-    return environments(folder, SERVERS, keys.make(), DEFAULT_PORTS, {"PATH": "/bin", "ASR_ENGINE": "pocketsphinx"})
+    return environments(folder, SERVERS, keys.make(), PORTS, {"PATH": "/bin", "ASR_ENGINE": "pocketsphinx"})
 
 
 def test_each_service_signs_in_with_a_role_and_password_of_its_own() -> None:

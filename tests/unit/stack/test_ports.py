@@ -3,9 +3,9 @@
 import socket
 
 import pytest
-from stack import ports
+from stack import plan, ports
 from stack.errors import PortTaken
-from stack.services import choose_ports
+from stack.plan import gateway_port
 
 
 @pytest.fixture
@@ -41,8 +41,20 @@ def test_the_next_free_port_is_taken_and_ports_of_others_are_left_out(listener: 
 
 def test_an_explicit_port_that_is_taken_is_an_error(listener: int) -> None:
     with pytest.raises(PortTaken, match=str(listener)) as caught:
-        choose_ports(listener, {})
+        gateway_port(listener, print)
     assert "--port" in (caught.value.remedy or "")
+
+
+def test_a_usual_port_that_is_taken_gives_way_to_the_next_and_that_is_said(
+    listener: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "GATEWAY_PORT", listener)
+    said: list[str] = []
+    found = gateway_port(None, said.append)
+    assert found > listener
+    (line,) = said
+    assert f"Port {listener} is taken" in line
+    assert str(found) in line
 
 
 def test_private_ports_differ_and_lie_below_the_kernels_own_range() -> None:
@@ -51,7 +63,8 @@ def test_private_ports_differ_and_lie_below_the_kernels_own_range() -> None:
     assert all(ports.FIRST_PRIVATE <= port < ports.LAST_PRIVATE < 32_768 for port in found)
 
 
-def test_every_service_gets_a_port_of_its_own() -> None:
-    chosen = choose_ports(None, {"postgres": 8102})
-    assert len({*chosen.values(), 8102}) == 6
-    assert chosen["gateway"] >= 8000
+def test_ports_of_the_last_time_stay_while_they_are_free(listener: int) -> None:
+    free = ports.private(1)[0]
+    chosen = ports.private_for(("a", "b", "c"), {"a": free, "b": listener})
+    assert chosen["a"] == free
+    assert len({listener, *chosen.values()}) == 4

@@ -35,7 +35,7 @@ def show(found: Found, results: Results, mode: Mode) -> Shown:
     return Shown(
         [[start, end] for start, end in hit.highlights],
         locator,
-        f"/{_PAGES[passage.kind]}/{passage.asset_id}?t={hit.start_seconds:g}",
+        f"/{_PAGES[passage.kind]}/{passage.asset_id}?t={_plain(hit.start_seconds)}",
         round(ranked.score, _DIGITS),
         Scores(
             lexical=_rounded(ranked.chunk.lexical),
@@ -50,6 +50,11 @@ def _hit(passage: Passage, results: Results, mode: Mode) -> Hit:
         return phrase_hit(passage.content, passage.following, json.loads(passage.words), results.words)
     code = language_code(passage.language or "")
     return term_hit(passage.content, json.loads(passage.lines), results.terms(code), code)
+
+
+def _plain(seconds: float) -> str:
+    """To the millisecond, without needless zeros: 83.2."""
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _rounded(score: float | None) -> float | None:

@@ -1,5 +1,6 @@
 """Signing in and out with a one-time link, and who one is."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -11,17 +12,16 @@ from pydantic import BaseModel
 from gateway.api.users import User
 from gateway.auth.principal import SESSION_COOKIE, CurrentUser, Principal, identify
 from gateway.domain import credentials
-from gateway.domain.scopes import Scope
+from gateway.domain.scopes import SCOPES, Scope
 from gateway.door import Door, TheDoor
 from gateway.queries import people
 
 router = APIRouter(prefix="/api/auth", tags=["people"])
 
 
-class Me(BaseModel):
+class Me(User):
     """The caller, and what the key or session that was shown allows."""
 
-    user: User
     scopes: list[Scope]
 
 
@@ -75,7 +75,7 @@ async def sign_out(
 @router.get("/me", summary="Who I am")
 async def me(user: CurrentUser, door: TheDoor) -> Me:
     found = await _user(door, user)
-    return Me(user=User.of(found), scopes=[scope for scope in ("read", "write", "admin") if scope in user.scopes])
+    return Me(**asdict(found), scopes=[scope for scope in SCOPES if scope in user.scopes])
 
 
 @router.get("/status", summary="Whether I am signed in", openapi_extra={"security": []})

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from common.db import Connection
 from common.errors import forbidden, invalid, not_found
 from common.ids import uuid7
 from fastapi import APIRouter, Response
@@ -17,8 +16,8 @@ from gateway.auth.access import as_uuid
 from gateway.auth.principal import CurrentUser, Principal
 from gateway.domain import credentials
 from gateway.domain.scopes import SCOPES, Scope, allows
-from gateway.door import TheDoor
-from gateway.queries import keys, people
+from gateway.door import Door, TheDoor
+from gateway.queries import keys
 
 router = APIRouter(prefix="/api/keys", tags=["people"])
 
@@ -27,7 +26,6 @@ class KeyWish(Asked):
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1)] = Field(default_factory=lambda: list(SCOPES[:2]))
     expires_at: Moment | None = None
-    user_id: UUID | None = Field(default=None, description="For whom; only an administrator names somebody else")
 
 
 class Key(BaseModel):
@@ -63,17 +61,21 @@ async def list_keys(page: PageAsked, user: CurrentUser, door: TheDoor) -> Page[K
 @router.post("", status_code=201, summary="Make a key")
 async def make_key(wish: KeyWish, user: CurrentUser, door: TheDoor, response: Response) -> ShownKey:
     """The key is shown once. It can do no more than what asked for it."""
+    response.headers["Cache-Control"] = "no-store"
+    return await show_new_key(door, user, user.user_id, wish)
+
+
+async def show_new_key(door: Door, by: Principal, owner: UUID, wish: KeyWish) -> ShownKey:
+    """Make a key that stands for ``owner``. Raises ApiError 403 for a scope that the maker lacks."""
     if wish.expires_at is not None and wish.expires_at <= datetime.now(UTC):
         raise invalid("expires_at: this moment has passed.")
-    if any(not allows(user.scopes, scope) for scope in wish.scopes):
+    if any(not allows(by.scopes, scope) for scope in wish.scopes):
         raise forbidden("A key cannot be given a scope that you do not have.")
     new = credentials.make_key(door.settings.pepper)
     async with door.service.transaction() as tx:
-        owner = await _owner(tx.conn, user, wish)
         row = await keys.add_key(
             tx.conn, uuid7(), owner, wish.name, new.prefix, new.key_hash, list(wish.scopes), wish.expires_at
         )
-    response.headers["Cache-Control"] = "no-store"
     return ShownKey(**Key.of(row).model_dump(), key=new.text)
 
 
@@ -84,17 +86,3 @@ async def revoke_key(key_id: str, user: CurrentUser, door: TheDoor) -> None:
     async with door.service.transaction() as tx:
         if found is None or not await keys.revoke_key(tx.conn, found, user.user_id):
             raise not_found("There is no such key.")
-
-
-async def _owner(conn: Connection, user: Principal, wish: KeyWish) -> UUID:
-    """Whom the key will stand for. Raises ApiError 403 or 404."""
-    if wish.user_id is None or wish.user_id == user.user_id:
-        return user.user_id
-    if not user.acts_as_admin:
-        raise forbidden("Only an administrator makes keys for somebody else.")
-    other = await people.user_by_id(conn, wish.user_id)
-    if other is None:
-        raise not_found("There is no such user.")
-    if "admin" in wish.scopes and not other.is_admin:
-        raise invalid("scopes: only an administrator's key can have the scope 'admin'.")
-    return other.id

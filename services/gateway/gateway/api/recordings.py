@@ -89,7 +89,8 @@ async def add_recording(
 def check_place(url: str, door: Door) -> None:
     """Raises ApiError 422 for a URL that can never be fetched."""
     try:
-        check_url(url, allow_private=door.settings.allow_private_hosts)
+        settings = door.settings
+        check_url(url, allow_private=settings.allow_private_hosts, allowed=settings.allowed_networks)
     except BadPlace as bad:
         raise ApiError(422, bad.category, bad.message, advice=bad.advice) from bad
 

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from common.errors import conflict
+from common.errors import conflict, invalid, not_found
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.api.fields import Asked, Name
+from gateway.api.keys import KeyWish, ShownKey, show_new_key
 from gateway.api.paging import Page, PageAsked
+from gateway.auth.access import as_uuid
 from gateway.auth.principal import AdminUser
 from gateway.door import TheDoor
 from gateway.people import make_user
@@ -51,10 +53,24 @@ async def list_users(page: PageAsked, _admin: AdminUser, door: TheDoor) -> Page[
 
 @router.post("", status_code=201, summary="Make a user")
 async def add_user(new: NewUser, _admin: AdminUser, door: TheDoor, response: Response) -> User:
-    """With a default collection; make a key for them at `POST /api/keys` with their `user_id`."""
+    """With a default collection of their own."""
     async with door.service.transaction() as tx:
         user = await make_user(tx.conn, new.email, new.name, is_admin=new.is_admin)
     if user is None:
         raise conflict("Somebody has this address already.")
     response.headers["Location"] = f"/api/users/{user.id}"
     return User.of(user)
+
+
+@router.post("/{user_id}/keys", status_code=201, summary="Make a key for a user")
+async def make_key_for(user_id: str, wish: KeyWish, admin: AdminUser, door: TheDoor, response: Response) -> ShownKey:
+    """The key is shown once; it stands for the user."""
+    found = as_uuid(user_id)
+    async with door.service.db.acquire() as conn:
+        user = await people.user_by_id(conn, found) if found else None
+    if user is None:
+        raise not_found("There is no such user.")
+    if "admin" in wish.scopes and not user.is_admin:
+        raise invalid("scopes: only an administrator's key can have the scope 'admin'.")
+    response.headers["Cache-Control"] = "no-store"
+    return await show_new_key(door, admin, user.id, wish)

@@ -29,12 +29,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a job; ``progress`` from 0 to 1, ``message`` the latest words about it."""
+    """One step of a job; ``progress`` from 0 to 1 as of ``measured_at``, ``message`` the latest words about it."""
 
     name: StageName
     status: StageStatus = "pending"
     progress: float = 0.0
     message: str | None = None
+    measured_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error: Failure | None = None
@@ -110,9 +111,11 @@ def advance(journey: Journey, name: str, fraction: float, message: str | None, a
     def advanced(stage: Stage) -> Stage:
         if stage.status not in ("pending", "processing"):
             return stage
-        progress = max(stage.progress, min(1.0, max(0.0, fraction)))
-        words = message if progress == fraction and message else stage.message
-        return replace(stage, status="processing", progress=progress, message=words, started_at=stage.started_at or at)
+        begun = replace(stage, status="processing", started_at=stage.started_at or at)
+        progress = min(1.0, max(0.0, fraction))
+        if progress < stage.progress:
+            return begun
+        return replace(begun, progress=progress, message=message or stage.message, measured_at=at)
 
     return _change(journey, name, advanced)
 
@@ -146,7 +149,7 @@ def restart(journey: Journey, from_stage: str) -> Journey:
 def _done(stage: Stage, begun: datetime, at: datetime) -> Stage:
     if stage.status == "done":
         return stage
-    return Stage(stage.name, "done", 1.0, stage.message, stage.started_at or begun, at)
+    return Stage(stage.name, "done", 1.0, started_at=stage.started_at or begun, finished_at=at)
 
 
 def _change(journey: Journey, name: str, change: Callable[[Stage], Stage]) -> Journey:

@@ -39,12 +39,14 @@ def eta_seconds(
 
 
 def _by_own_speed(stage: Stage, now: datetime) -> float | None:
-    if stage.started_at is None or stage.progress < _LEAST_PROGRESS:
+    """Counts down from the last report; silent when that has run out, because then something else is going on."""
+    if stage.started_at is None or stage.measured_at is None or stage.progress < _LEAST_PROGRESS:
         return None
-    elapsed = (now - stage.started_at).total_seconds()
+    elapsed = (stage.measured_at - stage.started_at).total_seconds()
     if elapsed < _LEAST_SECONDS:
         return None
-    return elapsed * (1.0 - stage.progress) / stage.progress
+    remaining = elapsed * (1.0 - stage.progress) / stage.progress - (now - stage.measured_at).total_seconds()
+    return remaining if remaining >= 0 else None
 
 
 def _by_rate(stage: Stage, duration_seconds: float | None, rates: Mapping[str, float]) -> float | None:

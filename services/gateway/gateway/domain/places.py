@@ -1,6 +1,7 @@
 """Which URLs may be asked for at all; the fetcher checks again where names are resolved and redirects followed."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -18,8 +19,12 @@ class BadPlace(Exception):
     advice: str
 
 
-def check_url(url: str, *, allow_private: bool) -> None:
-    """Raises BadPlace for what is no http(s) URL or names a private address outright."""
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def check_url(url: str, *, allow_private: bool, allowed: Sequence[Network] = ()) -> None:
+    """Raises BadPlace for what is no http(s) URL or names a private address outright that is not ``allowed``."""
     if len(url) > _MAX_LENGTH or any(character <= " " or character == "\x7f" for character in url):
         raise BadPlace("unsupported_url", "This is not a valid URL.", "Encode spaces as %20 and leave out line breaks.")
     try:
@@ -36,7 +41,7 @@ def check_url(url: str, *, allow_private: bool) -> None:
         raise BadPlace("unsupported_url", "The URL names no host.", "Check the address for typing errors.")
     if parts.username or parts.password:
         raise BadPlace("unsupported_url", "The URL carries a user name or password.", "Upload the file instead.")
-    if not allow_private and _is_private(host):
+    if not allow_private and _is_private(host, allowed):
         raise BadPlace(
             "forbidden_address",
             f"{host} is a private address, which Earshot does not fetch from.",
@@ -57,11 +62,11 @@ def title_of_file(filename: str) -> str:
     return "".join(character for character in stem if character.isprintable()).strip()[:_MAX_TITLE]
 
 
-def _is_private(host: str) -> bool:
+def _is_private(host: str, allowed: Sequence[Network]) -> bool:
     if host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost"):
         return True
     address = _literal(host)
-    if address is None:
+    if address is None or any(address in network for network in allowed):
         return False
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
@@ -70,7 +75,7 @@ def _is_private(host: str) -> bool:
     return not address.is_global or address.is_multicast
 
 
-def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _literal(host: str) -> Address | None:
     """The address that the text is, also in the short, octal and hexadecimal forms that the system understands."""
     try:
         return ipaddress.ip_address(host.split("%", 1)[0])

@@ -5,10 +5,11 @@ from urllib.parse import quote
 from uuid import UUID
 
 import httpx
-from common.errors import ApiError, too_large
+from common.errors import ApiError
+from common.http import ErrorBody
 from common.identity import SERVICE_HEADER, Signer
 from common.logs import get_logger
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from gateway.providers.upstreams import Upstreams, away
 
@@ -31,7 +32,7 @@ class Uploads:
         self._signer = signer
 
     async def store(self, filename: str, content: AsyncIterator[bytes]) -> Uploaded:
-        """Raises ApiError 413 over the fetcher's limit, 503 when it is away, and whatever ``content`` raises."""
+        """Raises ApiError 413 or 422 in the fetcher's words, 503 when it is away, and whatever ``content`` raises."""
         headers = [
             (SERVICE_HEADER, self._signer.service_token()),
             ("X-Upload-Filename", quote(filename, safe="")),
@@ -45,12 +46,10 @@ class Uploads:
             raise away("fetcher") from error
         finally:
             await response.aclose()
-        if response.status_code == 413:
-            raise too_large("The file is larger than this server takes.")
-        if response.status_code != 201:
-            log.warning("upload_refused", status=response.status_code)
-            raise away("fetcher")
-        return Uploaded.model_validate_json(body)
+        if response.status_code == 201:
+            return Uploaded.model_validate_json(body)
+        log.warning("upload_refused", status=response.status_code)
+        raise _refusal(response.status_code, body)
 
     async def drop(self, upload_id: UUID) -> None:
         """For an upload that nothing refers to; what this misses the fetcher sweeps."""
@@ -62,3 +61,14 @@ class Uploads:
             log.warning("upload_left_behind", upload_id=str(upload_id))
             return
         await response.aclose()
+
+
+def _refusal(status_code: int, body: bytes) -> ApiError:
+    """What the fetcher says of the file is for the user; any other refusal is between the two services."""
+    try:
+        said = ErrorBody.model_validate_json(body)
+    except ValidationError:
+        return away("fetcher")
+    if status_code not in (413, 422):
+        return away("fetcher")
+    return ApiError(status_code, said.error_type, said.detail, advice=said.advice)

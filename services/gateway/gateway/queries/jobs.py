@@ -11,7 +11,7 @@ from common.db import Connection
 from gateway.domain.journey import Failure, Journey, Stage
 
 _JOB = "j.id, j.asset_id, j.run, j.status, j.stage, j.created_at, j.finished_at"
-_STAGE = "job_id, name, status, progress, message, started_at, finished_at, error"
+_STAGE = "job_id, name, status, progress, message, measured_at, started_at, finished_at, error"
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,12 @@ async def save_stages(conn: Connection, job_id: UUID, journey: Journey) -> None:
     """Write every stage as it stands in the journey."""
     await conn.executemany(
         """
-        INSERT INTO stages (job_id, position, name, status, progress, message, started_at, finished_at, error)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        INSERT INTO stages (job_id, position, name, status, progress, message, measured_at, started_at, finished_at,
+            error)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (job_id, name) DO UPDATE SET status = excluded.status, progress = excluded.progress,
-            message = excluded.message, started_at = excluded.started_at, finished_at = excluded.finished_at,
-            error = excluded.error
+            message = excluded.message, measured_at = excluded.measured_at, started_at = excluded.started_at,
+            finished_at = excluded.finished_at, error = excluded.error
         """,
         [
             (
@@ -68,6 +69,7 @@ async def save_stages(conn: Connection, job_id: UUID, journey: Journey) -> None:
                 stage.status,
                 stage.progress,
                 stage.message,
+                stage.measured_at,
                 stage.started_at,
                 stage.finished_at,
                 asdict(stage.error) if stage.error else None,
@@ -191,6 +193,7 @@ def _stage(row: asyncpg.Record) -> Stage:
         status=row["status"],
         progress=row["progress"],
         message=row["message"],
+        measured_at=row["measured_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         error=Failure(**error) if error else None,

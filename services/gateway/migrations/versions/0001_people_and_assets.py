@@ -127,6 +127,7 @@ CREATE TABLE stages (
     status text NOT NULL CHECK (status IN ('pending', 'processing', 'done', 'failed', 'cancelled')),
     progress double precision NOT NULL DEFAULT 0,
     message text,
+    measured_at timestamptz,
     started_at timestamptz,
     finished_at timestamptz,
     error jsonb,

@@ -1,0 +1,225 @@
+"""Search and retrieval over HTTP, as the gateway forwards them."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from common.identity import IDENTITY_HEADER, Caller, Signer, new_key_pair
+from common.ids import uuid7
+from common.service import Service
+from embedder.domain.words import tokens
+from embedder.main import build
+from embedder.settings import EmbedderSettings
+
+from tests.conftest import Databases
+from tests.integration.embedder.world import World, transcript_of
+
+TURNS = [
+    ("Anna", "Good morning everybody. We begin with the café — the café 🙂 on the pier."),
+    ("Ben", "Its budget is twelve thousand dollars, and the budget holds until the third of March."),
+    ("Anna", "Then nothing else is left to say about it, thank you."),
+]
+Ask = Callable[..., Awaitable[httpx.Response]]
+PRIVATE, PUBLIC = new_key_pair()
+
+
+@pytest.fixture
+async def service(fresh_database: Databases, store_url: str, world: World) -> AsyncGenerator[Service]:
+    service = build(
+        EmbedderSettings(
+            database_url=fresh_database.urls["embedder"],
+            object_store_url=store_url,
+            identity_public_keys=f"gateway={PUBLIC}",
+            model_dir=world.embedder._model_dir,  # type: ignore[attr-defined]
+            threads=1,
+        )
+    )
+    await service.db.open()
+    yield service
+    await service.db.close()
+
+
+@pytest.fixture
+async def ask(service: Service) -> AsyncGenerator[Ask]:
+    signer = Signer("gateway", PRIVATE)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://embedder") as client:
+
+        async def send(user: UUID, method: str, path: str, *, asset: UUID | None = None, **more: Any) -> httpx.Response:
+            caller = Caller(user, asset_id=asset, asset_role="viewer" if asset else None)
+            return await client.request(method, path, headers={IDENTITY_HEADER: signer.user_token(caller)}, **more)
+
+        yield send
+
+
+@pytest.fixture
+async def me(world: World) -> UUID:
+    return await world.user()
+
+
+@pytest.fixture
+async def collection(world: World, me: UUID) -> UUID:
+    return await world.collection(me)
+
+
+@pytest.fixture
+async def asset(world: World, collection: UUID) -> UUID:
+    world.chunk_tokens = 25
+    return await world.recording(collection, TURNS)
+
+
+async def test_a_search_answers_as_promised(ask: Ask, me: UUID, collection: UUID, asset: UUID) -> None:
+    answer = await ask(me, "GET", "/api/search", params={"q": " budget ", "limit": 1})
+    assert answer.status_code == 200
+    body = answer.json()
+    item = body["items"][0]
+    assert (body["query"], body["mode"], body["suggestion"], body["has_more"]) == ("budget", "hybrid", None, True)
+    assert item["asset"] == {
+        "id": str(asset),
+        "title": "A talk",
+        "kind": "recording",
+        "collection_id": str(collection),
+    }
+    assert [item["text"][a:b] for a, b in item["highlights"]] == ["budget", "budget"]
+    assert item["locator"]["type"] == "time"
+    assert item["locator"]["speaker"] == "Ben"
+    assert item["locator"]["start_seconds"] < item["locator"]["end_seconds"]
+    assert item["url"] == f"/r/{asset}?t={item['locator']['start_seconds']:g}"
+    assert 0 < item["score"] <= 1
+    assert item["scores"]["lexical"] > 0
+    assert 0 < item["scores"]["semantic"] <= 1
+    assert item["scores"]["phrase"] is None
+
+
+async def test_highlights_are_exact_with_accents_and_emoji(ask: Ask, me: UUID, asset: UUID) -> None:
+    body = (await ask(me, "GET", "/api/search", params={"q": "CAFES", "mode": "lexical"})).json()
+    text = body["items"][0]["text"]
+    assert "🙂" in text
+    assert [text[a:b] for a, b in body["items"][0]["highlights"]] == ["café", "café"]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "turn", "word"),
+    [("the third of March", 1, 11), ("CAFE 🙂 on the PIER", 0, 10), ("twelve thousand dollars, and", 1, 3)],
+)
+async def test_a_phrase_opens_at_its_exact_second(
+    ask: Ask, me: UUID, asset: UUID, phrase: str, turn: int, word: int
+) -> None:
+    body = (await ask(me, "GET", "/api/search", params={"q": phrase, "mode": "phrase"})).json()
+    assert len(body["items"]) == 1
+    item = body["items"][0]
+    said = transcript_of(TURNS, asset_id=asset).segments[turn].words or []
+    assert item["locator"]["start_seconds"] == said[word].start
+    assert item["url"] == f"/r/{asset}?t={said[word].start:g}"
+    assert item["scores"]["phrase"] > 0
+    begin, end = item["highlights"][0]
+    assert [token.word for token in tokens(item["text"][begin:end])] == [token.word for token in tokens(phrase)]
+
+
+async def test_what_is_not_readable_is_not_there(ask: Ask, world: World, me: UUID, asset: UUID) -> None:
+    stranger = await world.user()
+    body = (await ask(stranger, "GET", "/api/search", params={"q": "budget"})).json()
+    assert body["items"] == []
+    collection = world.collections[asset]
+    for user, params in (
+        (stranger, {"asset_id": str(asset)}),
+        (stranger, {"collection_id": str(collection)}),
+        (me, {"asset_id": str(uuid7())}),
+        (me, {"collection_id": str(uuid7())}),
+    ):
+        answer = await ask(user, "GET", "/api/search", params={"q": "budget", **params})
+        assert (answer.status_code, answer.json()["error_type"]) == (404, "not_found")
+    known = await ask(me, "GET", "/api/search", params={"q": "budget", "asset_id": [str(asset)]})
+    assert known.json()["items"]
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ({}, "q"),
+        ({"q": "   "}, "q"),
+        ({"q": "x" * 1001}, "q"),
+        ({"q": "a", "mode": "magic"}, "mode"),
+        ({"q": "a", "limit": 0}, "limit"),
+        ({"q": "a", "offset": -1}, "offset"),
+        ({"q": "a", "offset": 990}, "offset + limit"),
+        ({"q": "a", "collection_id": "mine"}, "collection_id"),
+        ({"q": "a", "recorded_after": "yesterday"}, "recorded_after"),
+        ({"q": "a", "kind": "picture"}, "kind"),
+        ({"q": "a", "sort_by": "size"}, "sort_by"),
+        ({"q": "a", "group_by": "day"}, "group_by"),
+        ({"q": "a", "tag": "red"}, "tag"),
+    ],
+)
+async def test_what_cannot_be_asked_is_said(ask: Ask, me: UUID, params: dict[str, Any], named: str) -> None:
+    answer = await ask(me, "GET", "/api/search", params=params)
+    assert answer.status_code == 422
+    assert named in answer.json()["detail"]
+
+
+async def test_search_needs_an_identity(service: Service) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://embedder") as client:
+        assert (await client.get("/api/search", params={"q": "a"})).status_code == 401
+        assert (await client.post("/api/retrieval/query", json={"query": "a"})).status_code == 401
+
+
+async def test_retrieval_gives_words_lines_and_generations(ask: Ask, me: UUID, collection: UUID, asset: UUID) -> None:
+    question = {"query": "How much money is there?", "top_k": 2, "include_words": True, "sources": ["lectures"]}
+    body = (await ask(me, "POST", "/api/retrieval/query", json=question)).json()
+    assert body["generations"] == {str(collection): 1}
+    assert len(body["chunks"]) == 2
+    for chunk in body["chunks"]:
+        meta = chunk["metadata"]
+        assert chunk["source"] == "recordings"
+        assert meta["asset_id"] == str(asset)
+        assert meta["revision"] == 1
+        assert set(meta["scores"]) == {"lexical", "semantic", "phrase"}
+        assert " ".join(chunk["content"][a:b] for a, b, _, _ in meta["words"]) == chunk["content"]
+        assert meta["locator"]["start_seconds"] == meta["words"][0][2]
+        assert meta["lines"][0][:2] == [0, meta["lines"][0][1]]
+        assert meta["lines"][-1][1] == len(chunk["content"])
+        assert {line[4] for line in meta["lines"]} <= {"Anna", "Ben"}
+    plain = (await ask(me, "POST", "/api/retrieval/query", json={"query": "money"})).json()
+    assert "words" not in plain["chunks"][0]["metadata"]
+
+
+async def test_retrieval_narrows_and_refuses_unknown_filters(
+    ask: Ask, world: World, me: UUID, collection: UUID, asset: UUID
+) -> None:
+    other = await world.recording(collection, TURNS)
+
+    async def assets(**filters: Any) -> set[str]:
+        question = {"query": "budget", "filters": filters}
+        answer = await ask(me, "POST", "/api/retrieval/query", json=question)
+        assert answer.status_code == 200, answer.text
+        return {chunk["metadata"]["asset_id"] for chunk in answer.json()["chunks"]}
+
+    assert await assets() == {str(asset), str(other)}
+    assert await assets(asset_ids=[str(other)]) == {str(other)}
+    assert await assets(asset_ids=[str(uuid7())]) == set()
+    assert await assets(asset_ids=[]) == set()
+    assert await assets(speaker="nobody") == set()
+    for wrong in ({"query": "a", "filters": {"colour": "red"}}, {"query": "a", "top_k": 0}, {"query": ""}):
+        assert (await ask(me, "POST", "/api/retrieval/query", json=wrong)).status_code == 422
+    unknown = {"query": "a", "collection_id": str(uuid7())}
+    assert (await ask(me, "POST", "/api/retrieval/query", json=unknown)).status_code == 404
+    stranger = await world.user()
+    closed = {"query": "a", "collection_id": str(collection)}
+    assert (await ask(stranger, "POST", "/api/retrieval/query", json=closed)).status_code == 404
+
+
+async def test_chunks_of_an_asset_for_debugging(ask: Ask, me: UUID, asset: UUID) -> None:
+    pages, cursor = [], None
+    while True:
+        params = {"limit": 1} | ({"cursor": cursor} if cursor else {})
+        body = (await ask(me, "GET", f"/api/assets/{asset}/chunks", asset=asset, params=params)).json()
+        pages += body["items"]
+        cursor = body["next_cursor"]
+        if cursor is None:
+            break
+    assert [chunk["chunk_index"] for chunk in pages] == list(range(len(pages)))
+    assert " ".join(chunk["text"] for chunk in pages) == " ".join(text for _, text in TURNS)
+    assert (await ask(me, "GET", f"/api/assets/{asset}/chunks")).status_code == 404
+    answer = await ask(me, "GET", f"/api/assets/{asset}/chunks", asset=asset, params={"cursor": "x"})
+    assert answer.status_code == 422
