@@ -221,8 +221,8 @@ class Peer:
             """
         )
         self._semantic = await self._conn.prepare(
-            f"SELECT chunk_number, -(embedding <#> $1::text::halfvec) AS score FROM embeddings_{self._model_id} "
-            "ORDER BY embedding <#> $1::text::halfvec LIMIT 200"
+            f"SELECT chunk_number, -(embedding <#> (SELECT $1::text::halfvec)) AS score FROM embeddings_{self._model_id} "
+            "ORDER BY embedding <#> (SELECT $1::text::halfvec) LIMIT 200"
         )
 
     async def find(self, term_ids: list[int], weights: list[float], vector: str) -> None:
@@ -267,7 +267,7 @@ async def run(admin: asyncpg.Connection, db: Database, model_dir: Path) -> list[
     for warm in (True, False):
         for question in questions:
             kept, weights = await weigh(db, question)
-            vector = search._vector(question.vector)
+            vector = search.vector_text(question.vector)
             measured = {"raw": await timed(peer.find(kept, weights, vector))}
             for name, filters in modes.items():
                 measured[name] = await timed(ours.run(user, Wanted(question.text, filters=filters)))

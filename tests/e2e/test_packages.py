@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,17 @@ assert u.find_spec("torch") is None and "torch" not in sys.modules
 print("fine")
 """
     assert run(python, code).strip() == "fine"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_wheel_carries_its_migrations(tmp_path: Path, service: str) -> None:
+    assert UV is not None
+    command = [UV, "build", "--quiet", "--wheel", "--package", f"earshot-{service}", "--out-dir", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert any(name.startswith(f"{service}/migrations/versions/0001") for name in names)
+    assert (f"{service}/openapi.yaml" in names) == (service == "gateway")
 
 
 def test_the_lock_names_only_the_public_index() -> None:

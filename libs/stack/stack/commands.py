@@ -1,8 +1,9 @@
 """What the command line calls: one plain function per command, each with a typed result.
 
-    up(data, *, port=None, detach=False, say=print, on_ready=None) -> Running
+    up(data, *, port=None, detach=False, bound=False, say=print, on_ready=None) -> Running
         Foreground: starts everything, calls on_ready(running) once, prints the services' log lines and returns after
-        Ctrl-C or SIGTERM with everything stopped. detach=True: returns when everything is ready and leaves it running.
+        Ctrl-C or SIGTERM with everything stopped. detach=True: returns when everything is ready and leaves it running;
+        with bound=True no longer than the calling process, even if that is killed (Linux).
         A stack that already runs on this folder is returned as it is (running.already is True).
     down(data, *, say=print) -> Stopped                 stops it, also what a killed `up` left behind
     status(data) -> StackStatus                         what runs, where, how ready, how much memory
@@ -34,6 +35,7 @@ def up(
     *,
     port: int | None = None,
     detach: bool = False,
+    bound: bool = False,
     say: Say = print,
     on_ready: Callable[[Running], object] | None = None,
 ) -> Running:
@@ -51,7 +53,7 @@ def up(
         from stack.foreground import up_here
 
         return up_here(wish, say=say, on_ready=ready)
-    running = up_detached(wish, say=say)
+    running = up_detached(wish, say=say, bound=bound)
     ready(running)
     return running
 

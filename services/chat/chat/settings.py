@@ -39,10 +39,11 @@ class ChatSettings(ServiceSettings):
     passages: int = Field(default=8, ge=1, le=40, description="Passages an answer is made from, when not asked for")
     quotes: int = Field(default=3, ge=1, le=10, description="Most quotes of an extractive answer")
     least_closeness: float = Field(
-        default=0.45,
+        default=0.49,
         ge=0,
-        le=1,
-        description="Cosine below which no line is close enough to answer extractively; fits the model minilm",
+        le=1.3,
+        description="Below this the extractive answer is a refusal: cosine of the nearest line plus 0.3 times that of "
+        "the nearest passage; fits the model minilm",
     )
     retrieval_seconds: float = Field(default=20, gt=0, description="Seconds to wait for the embedder")
     running_answers: int = Field(default=64, ge=1, description="Most answers written by one process at a time")

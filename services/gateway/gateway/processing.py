@@ -13,7 +13,7 @@ from common.outbox import Transaction
 from gateway import metrics
 from gateway.domain import journey
 from gateway.domain.journey import Journey, StageName
-from gateway.queries import assets, jobs, timeline
+from gateway.queries import assets, edits, jobs, timeline
 from gateway.queries.assets import HeldAsset
 from gateway.queries.jobs import Job
 
@@ -48,7 +48,7 @@ async def change(conn: Connection, held: Held, changed: Journey, at: datetime) -
     over = changed.status in _OVER
     finished_at = (held.job.finished_at or at) if over else None
     await jobs.save_job(conn, held.job.id, changed, finished_at)
-    await assets.set_status(conn, held.asset.id, held.asset.run, changed.status, changed.stage)
+    await edits.set_status(conn, held.asset.id, held.asset.run, changed.status, changed.stage)
     metrics.observe_change(held.job.journey, changed)
 
 
@@ -63,7 +63,7 @@ async def retry(tx: Transaction, asset_id: UUID, from_stage: StageName | None) -
     again = journey.restart(held.job.journey, start)
     run = held.asset.run + 1
     await jobs.add_job(tx.conn, uuid7(), asset_id, run, again)
-    await assets.set_status(tx.conn, asset_id, run, again.status, again.stage)
+    await edits.set_status(tx.conn, asset_id, run, again.status, again.stage)
     await timeline.note(
         tx.conn, asset_id, run, "processing.restarted", f"Processing begins again at {start}.", stage=start
     )

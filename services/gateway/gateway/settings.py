@@ -1,12 +1,11 @@
 """Settings of the gateway; variables begin with GATEWAY_, those shared by all services with EARSHOT_."""
 
-from ipaddress import IPv4Network, IPv6Network
+from base64 import b64decode
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
 
 from common.settings import ServiceSettings, service_config, shared
 from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
 
 _GIBIBYTE = 1024**3
 
@@ -49,25 +48,23 @@ class GatewaySettings(ServiceSettings):
     sign_in_link_minutes: float = Field(default=60.0, gt=0, description="How long a sign-in link is good, minutes")
     ticket_seconds: float = Field(default=30.0, gt=0, description="How long a WebSocket ticket is good, seconds")
     idempotency_hours: float = Field(default=24.0, gt=0, description="How long an Idempotency-Key is kept, hours")
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Other web origins that may call the API, comma separated"
-    )
+    cors_origins: str = Field(default="", description="Other web origins that may call the API, comma separated")
     allow_private_hosts: bool = Field(
         default=False,
         validation_alias=shared("allow_private_hosts"),
         description="Fetch from private addresses too: for tests and closed networks",
     )
-
-    allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
-        default=(),
+    allowed_networks: str = Field(
+        default="",
         validation_alias=AliasChoices("GATEWAY_ALLOWED_NETWORKS", "FETCHER_ALLOWED_NETWORKS", "allowed_networks"),
         description="Private networks that URLs may name, as CIDR, comma separated; the fetcher's own when not given",
     )
 
-    @field_validator("cors_origins", "allowed_networks", mode="before")
+    @field_validator("allowed_networks")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
 
     @property
     def service_urls(self) -> dict[str, str]:
@@ -76,9 +73,38 @@ class GatewaySettings(ServiceSettings):
         return {name: url.rstrip("/") for name, url in urls.items()}
 
     @property
+    def origins(self) -> tuple[str, ...]:
+        return tuple(_parts(self.cors_origins))
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _networks(self.allowed_networks)
+
+    @property
     def pepper(self) -> bytes:
         """Raises ValueError when the secret is missing or too short."""
         secret = self.key_secret.get_secret_value()
         if len(secret) < 32:
             raise ValueError("GATEWAY_KEY_SECRET must be at least 32 characters")
         return secret.encode()
+
+    @property
+    def signing_key(self) -> str:
+        """Raises ValueError when the key is missing or none."""
+        key = self.identity_private_key.get_secret_value()
+        try:
+            size_bytes = len(b64decode(key, validate=True))
+        except ValueError:
+            size_bytes = 0
+        if size_bytes != 32:
+            raise ValueError("GATEWAY_IDENTITY_PRIVATE_KEY must be base64 of 32 bytes")
+        return key
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Raises ValueError for what is no network."""
+    return tuple(ip_network(part) for part in _parts(text))

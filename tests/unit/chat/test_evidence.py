@@ -1,6 +1,7 @@
 """Which lines come close to a question: by vectors, and by words where there are none."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from chat.domain.evidence import Candidate, Meaning, closeness, texts_to_compare, weigh
@@ -76,6 +77,11 @@ def test_the_named_speaker_is_preferred() -> None:
     vectors = {read.topic: [1.0, 0.0]} | {talk.text(line): at_angle(0.6) for line in talk.lines}
     candidates = weigh(read, [talk], Meaning(vectors))
     assert best(candidates) == "the rent is much too high"
+
+
+def test_the_passage_around_counts_a_little() -> None:
+    near = weigh(read_question("When do they move?"), [replace(TALK, semantic=0.5)], Meaning())
+    assert closeness(near) == pytest.approx(closeness(by_words("When do they move?")) + 0.15)
 
 
 def test_no_passages_are_not_close_to_anything() -> None:

@@ -24,7 +24,7 @@ def scored(question: str, scores: list[float], talk: Passage | None = None) -> l
 
 
 def quotes(question: str, scores: list[float], most: int = 3) -> list[str]:
-    spans = best_spans(read_question(question), scored(question, scores), 0.45, most)
+    spans = best_spans(read_question(question), scored(question, scores), most)
     return ["".join(word for word in span.text.split() if len(word) == 1) for span in spans]
 
 
@@ -41,6 +41,12 @@ def test_an_account_goes_on_more_readily() -> None:
     assert quotes(ACCOUNT, [0.1, 0.8, 0.5]) == ["bc"]
 
 
+def test_an_account_does_not_reach_back_over_other_things() -> None:
+    assert quotes(FACT, [0.7, 0.3, 0.8]) == ["abc"]
+    assert quotes(ACCOUNT, [0.7, 0.3, 0.8]) == ["c"]
+    assert quotes(ACCOUNT, [0.1, 0.7, 0.8]) == ["bc"]
+
+
 def test_a_date_is_one_line() -> None:
     assert quotes(TIME, [0.7, 0.8, 0.7]) == ["b"]
 
@@ -52,10 +58,10 @@ def test_other_quotes_must_be_about_as_good() -> None:
 
 def test_lines_that_ask_are_not_quoted_unless_there_is_nothing_else() -> None:
     talk = passage(["what is the interest rate", "the rate is six percent"])
-    spans = best_spans(read_question(FACT), scored(FACT, [0.9, 0.5], talk), 0.45, 1)
+    spans = best_spans(read_question(FACT), scored(FACT, [0.9, 0.5], talk), 1)
     assert [span.text for span in spans] == ["the rate is six percent"]
     only = passage(["what is the interest rate"])
-    assert best_spans(read_question(FACT), scored(FACT, [0.9], only), 0.45, 1)[0].text == "what is the interest rate"
+    assert best_spans(read_question(FACT), scored(FACT, [0.9], only), 1)[0].text == "what is the interest rate"
 
 
 def test_nearest_lines_for_a_person_to_judge() -> None:
@@ -66,7 +72,7 @@ def test_nearest_lines_for_a_person_to_judge() -> None:
 
 @given(st.lists(st.floats(-0.5, 1), min_size=1, max_size=12), st.sampled_from([FACT, ACCOUNT, TIME]))
 def test_quotes_are_verbatim_and_never_overlap(scores: list[float], question: str) -> None:
-    spans = best_spans(read_question(question), scored(question, scores), 0.45, 3)
+    spans = best_spans(read_question(question), scored(question, scores), 3)
     assert 1 <= len(spans) <= 3
     for span in spans:
         assert span.text == span.passage.content[span.start : span.end] != ""

@@ -27,8 +27,8 @@ def test_the_right_place_in_the_right_words(judge):
     assert judge().passed
 
 
-def test_a_shorter_quote_inside_the_place(judge):
-    assert judge(quote="move in", quote_start_seconds=20.5, quote_end_seconds=21.5).passed
+def test_half_of_the_place_is_enough(judge):
+    assert judge(quote="move in", quote_start_seconds=20.5, quote_end_seconds=22.0).passed
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,9 @@ def test_a_shorter_quote_inside_the_place(judge):
     [
         ("said at", {"quote_start_seconds": 23.5, "quote_end_seconds": 25.0}),
         ("said at", {"quote_start_seconds": 17.0, "quote_end_seconds": 21.0}),
-        ("said at", {"locator": passage(22.0, 50.0)}),
+        ("said at", {"quote": "move in", "quote_start_seconds": 20.5, "quote_end_seconds": 21.5}),
         ("no place", {"quote_start_seconds": 0.0, "quote_end_seconds": 83.0}),
         ("no time", {"quote_start_seconds": None}),
-        ("no time", {"locator": passage(None, None)}),
         ("said at", {"quote_start_seconds": 21.0, "quote_end_seconds": 21.0}),
         ("does not say", {"quote": "we move in June"}),
         ("another recording", {"asset_id": "x"}),

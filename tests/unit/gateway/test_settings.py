@@ -21,12 +21,19 @@ def test_lists_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GATEWAY_CORS_ORIGINS", "https://a.example, https://b.example,")
     monkeypatch.setenv("FETCHER_ALLOWED_NETWORKS", "10.1.0.0/16")
     settings = GatewaySettings()
-    assert settings.cors_origins == ("https://a.example", "https://b.example")
-    assert settings.allowed_networks == (ip_network("10.1.0.0/16"),)
+    assert settings.origins == ("https://a.example", "https://b.example")
+    assert settings.networks == (ip_network("10.1.0.0/16"),)
     assert settings.service_urls["chat"] == "http://127.0.0.1:8104"
 
 
-def test_a_short_secret_is_refused_when_it_is_needed():
-    settings = GatewaySettings(database_url="postgresql://u:p@h/d", key_secret="short")
+def test_secrets_that_cannot_work_are_refused_when_they_are_needed():
+    settings = GatewaySettings(database_url="postgresql://u:p@h/d", key_secret="short", identity_private_key="c2hvcnQ=")
     with pytest.raises(ValueError, match="32 characters"):
         assert settings.pepper
+    with pytest.raises(ValueError, match="32 bytes"):
+        assert settings.signing_key
+
+
+def test_what_is_no_network_is_refused_at_once():
+    with pytest.raises(ValueError, match="does not appear to be"):
+        GatewaySettings(database_url="postgresql://u:p@h/d", allowed_networks="10.0.0.0/8, everything")

@@ -8,7 +8,7 @@ from earshot.cli.progress import Lines, View, view_for
 from earshot.cli.watching import watch
 from earshot.client import Client
 from earshot.config import read_key
-from earshot.demo.reference import RECORDING, TITLE
+from earshot.demo.reference import QUESTIONS, RECORDING, Reference, read_reference
 from earshot.errors import EarshotError
 from earshot.models import Asset, Status
 from earshot.timecode import size
@@ -16,20 +16,21 @@ from earshot.timecode import size
 
 def load_demo(out: Output, running: Any, folder: Path) -> None:
     """Does nothing when a recording of the demo's title is already there. Beside the services' log lines, no bars."""
+    reference = read_reference(folder / QUESTIONS)
     with Client(running.url, read_key(running.data)) as client:
-        if any(asset.title == TITLE for asset in client.assets.all(q=TITLE)):
+        if any(asset.title == reference.title for asset in client.assets.all(q=reference.title)):
             return
         with view_for(out) if running.detached else Lines(out.note) as view:
-            ingest(client, folder / RECORDING, TITLE, view)
+            ingest(client, folder / QUESTIONS, RECORDING, Reference, read_reference, view)
 
 
-def ingest(client: Client, recording: Path, title: str, view: View) -> tuple[Asset, Status]:
+def ingest(client: Client, recording: Path, reference: Reference, view: View) -> tuple[Asset, Status]:
     """The finished asset and its last status; EarshotError when it did not become ready."""
 
     def uploaded(sent: int, total: int) -> None:
         view.show("Upload", sent / max(total, 1), size(total))
 
-    accepted = client.recordings.upload(recording, uploaded, title=title)
+    accepted = client.recordings.upload(recording, uploaded, title=reference.title, key_terms=reference.key_terms)
     # The server was ready a moment ago: when it is away now, it is being stopped.
     status = watch(client, [accepted.asset], view, patience_seconds=5)[accepted.asset.id]
     asset = client.assets.get(accepted.asset.id)

@@ -10,7 +10,6 @@ from earshot.errors import EarshotError
 
 RECORDING = "meeting.opus"
 QUESTIONS = "questions.json"
-TITLE = "Moving to the new office"
 
 
 class Question(BaseModel):
@@ -42,6 +41,9 @@ class Search(BaseModel):
 class Reference(BaseModel):
     model_config = ConfigDict(frozen=True)
 
+    title: str
+    # Names whose spelling the recogniser cannot know.
+    key_terms: list[str] = []
     search: Search
     questions: list[Question]
 

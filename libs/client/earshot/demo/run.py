@@ -17,7 +17,7 @@ from earshot.client import Client
 from earshot.config import read_key
 from earshot.demo.checks import Check, check_answer, check_search
 from earshot.demo.load import ingest
-from earshot.demo.reference import TITLE, Reference
+from earshot.demo.reference import Reference
 from earshot.demo.report import (
     print_answer,
     print_heading,
@@ -49,7 +49,7 @@ def run_demo(
         set_up = time.monotonic() - began
         print_heading(out, f"Recognising {recording.name}")
         with view_for(out) as view:
-            asset, status = ingest(client, recording, TITLE, view)
+            asset, status = ingest(client, recording, reference, view)
         checks = examine(out, client, asset, reference)
     times = Times(set_up, recognition_seconds(status), time.monotonic() - began)
     print_table(out, checks)
@@ -81,7 +81,7 @@ def stack_for_a_while(out: Output, stack: Any, private_port: int) -> Generator[A
     with tempfile.TemporaryDirectory(prefix="earshot-demo-") as folder, ended_by_signals(), without_servers():
         data = Path(folder)
         try:
-            yield stack.up(data, port=private_port, detach=True, say=out.note)
+            yield stack.up(data, port=private_port, detach=True, bound=True, say=out.note)
         except Exception:
             for line in stack.logs(data, lines=10):  # the folder with the logs goes away
                 out.note(f"{line.service:<9} {line.text}")

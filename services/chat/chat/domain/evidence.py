@@ -19,6 +19,8 @@ _ANNOUNCES = 0.15
 _SAYS_SOMETHING_NEW = 0.05
 _BY_THE_NAMED_SPEAKER = 0.1
 _ASKS = 0.4
+# Of a passage's likeness, beside that of its nearest line.
+_PASSAGE_SHARE = 0.3
 # A question put in the recording makes what follows it relevant, a little less than the question itself.
 _FOLLOWS_QUESTION = 0.8
 # Without vectors a line that has all telling words of the question counts like a close paraphrase.
@@ -66,8 +68,13 @@ def weigh(question: Question, passages: Sequence[Passage], meaning: Meaning) -> 
 
 
 def closeness(candidates: Sequence[Candidate]) -> float:
-    """How near the nearest line is to the question, whatever kind of line it is; 0 without candidates."""
-    return max((candidate.relevance for candidate in candidates), default=0.0)
+    """How near the library comes to the question, whatever kind of line comes nearest; 0 without candidates.
+
+    The nearest line counts, and a share of the nearest passage's own likeness, where retrieval knows it: a question
+    may be answered by what several lines say together.
+    """
+    line = max((candidate.relevance for candidate in candidates), default=0.0)
+    return line + _PASSAGE_SHARE * max((candidate.passage.semantic or 0.0 for candidate in candidates), default=0.0)
 
 
 def _weigh_passage(question: Question, passage: Passage, meaning: Meaning) -> list[Candidate]:

@@ -16,7 +16,8 @@ _REPORTING = (
 )
 _AUXILIARY = r"(?:do|does|did|is|are|was|were|can|could|would|should|will|shall|has|have|had|may|might)"
 _PERSON = (
-    r"(?:i|we|you|he|she|it|they|that|this|there|the|a|an|these|those|your|our|my|his|her|their|anyone|anybody|everyone)"
+    r"(?:i|we|you|he|she|it|they|that|this|there|the|a|an|these|those|your|our|my|his|her|their|anyone|anybody|"
+    r"everyone)"
 )
 _ABOUT = r"(?:about|of|on|upon|regarding|concerning|with\s+regard\s+to|as\s+to|to)"
 

@@ -29,13 +29,13 @@ class Span:
         return self.passage.content[self.start : self.end]
 
 
-def best_spans(question: Question, candidates: Sequence[Candidate], least: float, most: int) -> list[Span]:
-    """Up to ``most`` stretches, best first; further ones must be about as good and at least ``least`` relevant."""
+def best_spans(question: Question, candidates: Sequence[Candidate], most: int) -> list[Span]:
+    """Up to ``most`` stretches, best first; further ones must be about as good as the best."""
     ranked = sorted((c for c in candidates if not c.asks), key=lambda c: -c.score) or list(candidates)
     spans: list[Span] = []
     for candidate in ranked:
         further = bool(spans)
-        if further and (candidate.score < _AS_GOOD * ranked[0].score or candidate.relevance < least):
+        if further and candidate.score < _AS_GOOD * ranked[0].score:
             break
         if further and question.wants not in ("account", "fact") and not gives(question.wants, candidate.text):
             continue
@@ -56,18 +56,22 @@ def nearest_spans(candidates: Sequence[Candidate], most: int) -> list[Span]:
 def _stretch(question: Question, best: Candidate, candidates: Sequence[Candidate]) -> Span:
     """From the first to the last line around the best one that belongs to it."""
     first = last = best
-    if question.wants in ("account", "fact"):
-        onward = _GOES_ON if question.wants == "account" else _NEARLY
-        for other in candidates:
-            distance = other.position - best.position
-            if other.passage is not best.passage or other.asks or not 0 < abs(distance) <= _REACH:
-                continue
-            if other.score < (onward if distance > 0 else _NEARLY) * best.score:
-                continue
-            if max(last.line.end, other.line.end) - min(first.line.start, other.line.start) <= _LONGEST_QUOTE:
-                first = min(first, other, key=lambda c: c.position)
-                last = max(last, other, key=lambda c: c.position)
+    for other in candidates:
+        distance = other.position - best.position
+        if other.passage is not best.passage or other.asks:
+            continue
+        whole = max(last.line.end, other.line.end) - min(first.line.start, other.line.start)
+        if whole <= _LONGEST_QUOTE and _belongs(question, distance, other.score, best.score):
+            first = min(first, other, key=lambda c: c.position)
+            last = max(last, other, key=lambda c: c.position)
     return Span(best.passage, first.line.start, last.line.end)
+
+
+def _belongs(question: Question, distance: int, score: float, best: float) -> bool:
+    """An account begins at its subject and goes on from there; a fact may be told on either side of its best line."""
+    if question.wants == "account":
+        return score >= (_GOES_ON * best if 0 < distance <= _REACH else _NEARLY * best) and -1 <= distance <= _REACH
+    return question.wants == "fact" and abs(distance) <= _REACH and score >= _NEARLY * best
 
 
 def _touch(one: Span, other: Span) -> bool:

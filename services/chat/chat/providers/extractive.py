@@ -23,7 +23,7 @@ class Extractive:
         if closeness(request.candidates) < self._least:
             yield Done("refusal")
             return
-        for number, span in enumerate(best_spans(request.question, request.candidates, self._least, self._most)):
+        for number, span in enumerate(best_spans(request.question, request.candidates, self._most)):
             quote = " ".join(span.text.split()).translate(_NO_BRACKETS)
             yield Text(f"\n“{quote}” " if number else f"“{quote}” ")
             yield Quote(span)

@@ -97,8 +97,14 @@ async def use_index(conn: Connection, ef_search: int) -> None:
     )
 
 
-def _vector(vector: NDArray[np.float32]) -> str:
+def vector_text(vector: NDArray[np.float32]) -> str:
+    """What Postgres reads as a halfvec."""
     return "[" + ",".join(f"{value:.5g}" for value in vector) + "]"
+
+
+def _wanted(arguments: Arguments, vector: NDArray[np.float32]) -> str:
+    # As a subquery it is read once; in a generic plan a bare cast would be read again for every row.
+    return f"(SELECT {arguments.add(vector_text(vector))}::text::halfvec)"
 
 
 async def nearest_by_index(
@@ -106,7 +112,7 @@ async def nearest_by_index(
 ) -> list[tuple[int, float]]:
     """The nearest chunks by HNSW, as (number, cosine), not quite in order; see ``use_index``."""
     arguments = Arguments()
-    wanted = f"{arguments.add(_vector(vector))}::text::halfvec"
+    wanted = _wanted(arguments, vector)
     scope = allowed(arguments, user_id, filters)
     # IS TRUE keeps the scope a hashed filter of the index scan; as a join it would make the planner sort everything.
     rows = await conn.fetch(
@@ -126,7 +132,7 @@ async def nearest_exactly(
 ) -> list[tuple[int, float]]:
     """The nearest chunks by looking at every one in scope, as (number, cosine); for scopes of few chunks."""
     arguments = Arguments()
-    wanted = f"{arguments.add(_vector(vector))}::text::halfvec"
+    wanted = _wanted(arguments, vector)
     scope = allowed(arguments, user_id, filters)
     rows = await conn.fetch(
         f"""
@@ -172,29 +178,36 @@ async def complete_scores(
     The numbers come from the legs above, which saw the caller's scope; no content is read here.
     """
     arguments = Arguments()
-    lexical, semantic = "NULL::float8", "NULL::float8"
+    wanted, lenders = arguments.add(numbers), arguments.add(around)
+    lexical = semantic = "SELECT NULL::integer AS chunk_number, NULL::float8 AS score"
+    # The numbers as one array: the index is walked once per term, not once per term and chunk.
+    these = "ANY ((SELECT all_numbers FROM numbers)::integer[])"
     if query is not None:
         terms, score = query.arguments(arguments)
         lexical = (
-            f"(SELECT sum({score}) FROM {terms} "
-            "JOIN postings AS p ON p.term_id = t.id AND p.chunk_number = c.number)::float8"
+            f"SELECT p.chunk_number, sum({score})::float8 AS score FROM {terms} "
+            f"JOIN postings AS p ON p.term_id = t.id WHERE p.chunk_number = {these} GROUP BY p.chunk_number"
         )
     if model_id is not None and vector is not None:
-        wanted = f"{arguments.add(_vector(vector))}::text::halfvec"
         semantic = (
-            f"(SELECT -(e.embedding <#> {wanted}) FROM {embeddings_table(model_id)} AS e "
-            "WHERE e.chunk_number = c.number)::float8"
+            f"SELECT e.chunk_number, -(e.embedding <#> {_wanted(arguments, vector)}) AS score "
+            f"FROM {embeddings_table(model_id)} AS e WHERE e.chunk_number = {these}"
         )
     rows = await conn.fetch(
         f"""
-        WITH wanted AS (
-            SELECT number, asset_id, chunk_index FROM chunks WHERE number = ANY({arguments.add(numbers)}::integer[])
+        WITH wanted AS MATERIALIZED (
+            SELECT number, asset_id, chunk_index FROM chunks WHERE number = ANY({wanted}::integer[])
             UNION
             SELECT n.number, n.asset_id, n.chunk_index FROM chunks AS k
             JOIN chunks AS n ON n.asset_id = k.asset_id AND n.chunk_index IN (k.chunk_index - 1, k.chunk_index + 1)
-            WHERE k.number = ANY({arguments.add(around)}::integer[])
-        )
-        SELECT c.number, c.asset_id, c.chunk_index, {lexical} AS lexical, {semantic} AS semantic FROM wanted AS c
+            WHERE k.number = ANY({lenders}::integer[])
+        ), numbers AS MATERIALIZED (
+            SELECT array_agg(number) AS all_numbers FROM wanted
+        ), lexical AS ({lexical}), semantic AS ({semantic})
+        SELECT w.number, w.asset_id, w.chunk_index, l.score AS lexical, s.score AS semantic
+        FROM wanted AS w
+        LEFT JOIN lexical AS l ON l.chunk_number = w.number
+        LEFT JOIN semantic AS s ON s.chunk_number = w.number
         """,
         *arguments.values,
     )

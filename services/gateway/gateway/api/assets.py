@@ -16,7 +16,7 @@ from gateway.api.paging import Page, PageAsked
 from gateway.auth.access import EditedAsset, ViewedAsset, check_role, no_asset, resolve_collection
 from gateway.auth.principal import CurrentUser
 from gateway.door import Door, TheDoor
-from gateway.queries import assets, deletion
+from gateway.queries import assets, deletion, edits
 from gateway.queries.assets import AssetFilter, HeldAsset
 
 
@@ -149,9 +149,9 @@ async def _apply(tx: Transaction, held: HeldAsset, change: AssetChange) -> None:
     collection_id = change.collection_id or held.collection_id
     version = held.version + 1
     title_given = held.title_given or change.title is not None
-    await assets.change_asset(tx.conn, held.id, title, title_given, recorded_at, collection_id, version)
+    await edits.change_asset(tx.conn, held.id, title, title_given, recorded_at, collection_id, version)
     if change.tags is not None:
-        await assets.set_tags(tx.conn, held.id, sorted(set(change.tags)))
+        await edits.set_tags(tx.conn, held.id, sorted(set(change.tags)))
     await tx.say(
         AssetUpdated(
             asset_id=held.id,

@@ -90,7 +90,7 @@ def check_place(url: str, door: Door) -> None:
     """Raises ApiError 422 for a URL that can never be fetched."""
     try:
         settings = door.settings
-        check_url(url, allow_private=settings.allow_private_hosts, allowed=settings.allowed_networks)
+        check_url(url, allow_private=settings.allow_private_hosts, allowed=settings.networks)
     except BadPlace as bad:
         raise ApiError(422, bad.category, bad.message, advice=bad.advice) from bad
 

@@ -115,7 +115,7 @@ def _check_origin(request: Request, door: Door) -> None:
     """A browser sends Origin with every write; one from elsewhere means that another site is at work."""
     origin = request.headers.get("origin", "")
     own = {request.headers.get("host", ""), urlsplit(door.settings.public_url).netloc} - {""}
-    if origin not in door.settings.cors_origins and urlsplit(origin).netloc not in own:
+    if origin not in door.settings.origins and urlsplit(origin).netloc not in own:
         metrics.refused.labels("origin").inc()
         raise forbidden(
             "A request that changes something with the session cookie must come from Earshot's own pages.",

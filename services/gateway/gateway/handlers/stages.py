@@ -17,7 +17,7 @@ from gateway.domain import journey
 from gateway.domain.journey import Failure
 from gateway.handlers.news import spread
 from gateway.processing import change, hold
-from gateway.queries import assets, timeline
+from gateway.queries import edits, timeline
 
 
 async def note_fetched(fact: RecordingFetched, delivery: Delivery) -> None:
@@ -25,9 +25,7 @@ async def note_fetched(fact: RecordingFetched, delivery: Delivery) -> None:
         held = await hold(rec.conn, fact.asset_id, fact.run)
         now = datetime.now(UTC)
         title = held.asset.title if held.asset.title_given else fact.title
-        await assets.set_media(
-            rec.conn, fact.asset_id, title, fact.duration_seconds, fact.media_facts, fact.recorded_at
-        )
+        await edits.set_media(rec.conn, fact.asset_id, title, fact.duration_seconds, fact.media_facts, fact.recorded_at)
         await change(rec.conn, held, journey.finish(held.job.journey, "fetch", now), now)
         await timeline.note(
             rec.conn,
@@ -69,7 +67,7 @@ async def note_transcript(fact: TranscriptCompleted, delivery: Delivery) -> None
         held = await hold(rec.conn, fact.asset_id, fact.run)
         now = datetime.now(UTC)
         await change(rec.conn, held, journey.finish(held.job.journey, "transcribe", now), now)
-        if await assets.set_transcript(rec.conn, fact.asset_id, fact.revision, fact.language, fact.duration_seconds):
+        if await edits.set_transcript(rec.conn, fact.asset_id, fact.revision, fact.language, fact.duration_seconds):
             await _write_down_transcript(rec.conn, fact)
     await spread(delivery.live, fact)
 
