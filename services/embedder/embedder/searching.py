@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from embedder import metrics
 from embedder.domain import ranking
 from embedder.domain.hits import phrase_query
-from embedder.domain.ranking import Mode, Ranked, Scored
+from embedder.domain.ranking import Mode, Ranked
 from embedder.domain.words import language_code, term, tokens
 from embedder.providers.embedder import Embedder
-from embedder.queries import models, scope, search, terms
+from embedder.queries import scope, search, terms
 from embedder.queries.scope import Filters
-from embedder.queries.search import Bm25, Passage
+from embedder.queries.search import Bearings, Bm25, Passage
 
 LEAST_CANDIDATES = 200
 MOST_CANDIDATES = 1000
@@ -129,58 +129,49 @@ class _Legs:
     vector: Vector | None
 
     async def ranked(self) -> list[Ranked]:
-        wanted = self.wanted
-        if wanted.mode == "phrase":
+        mode, filters = self.wanted.mode, self.wanted.filters
+        if mode == "phrase":
             return await self._by_phrase()
-        query = None if wanted.mode == "semantic" else await self._bm25()
+        model = self.search.embedder.name
+        known = await search.prepare(self.conn, self.user_id, filters, model, self.search.ef_search)
+        query = None if mode == "semantic" else await self._bm25(known)
         lexical = await self._lexical(query) if query else []
-        model_id = None if self.vector is None else await models.find_model(self.conn, self.search.embedder.name)
-        semantic = await self._semantic(model_id)
+        semantic = await self._semantic(known)
         order = ranking.preliminary(lexical, semantic)
-        around = order[: ranking.NEIGHBOURED] if wanted.mode == "hybrid" else []
-        found = await search.complete_scores(self.conn, order, around, query, model_id, self.vector)
-        chunks = [Scored(c.number, c.asset_id, c.chunk_index, c.lexical, c.semantic) for c in found]
-        if wanted.mode == "hybrid":
-            return ranking.fuse(chunks, order, around)
-        return ranking.by_one_leg(chunks, wanted.mode)
+        around = order[: ranking.NEIGHBOURED] if mode == "hybrid" else []
+        chunks = await search.complete_scores(self.conn, order, around, query, known.model_id, self.vector)
+        return ranking.fuse(chunks, order, around) if mode == "hybrid" else ranking.by_one_leg(chunks, mode)
 
     async def _by_phrase(self) -> list[Ranked]:
         if not self.words:
             return []
-        limit = self.wanted.candidates
-        leg = dict(
-            await search.phrase_leg(self.conn, self.user_id, self.wanted.filters, phrase_query(self.words), limit)
-        )
+        wanted, phrase = self.wanted, phrase_query(self.words)
+        leg = dict(await search.phrase_leg(self.conn, self.user_id, wanted.filters, phrase, wanted.candidates))
         found = await search.complete_scores(self.conn, list(leg), [], None, None, None)
-        chunks = [Scored(c.number, c.asset_id, c.chunk_index, phrase=leg[c.number]) for c in found]
-        return ranking.by_one_leg(chunks, "phrase")
+        return ranking.by_one_leg([chunk._replace(phrase=leg[chunk.number]) for chunk in found], "phrase")
 
-    async def _bm25(self) -> Bm25 | None:
+    async def _bm25(self, known: Bearings) -> Bm25 | None:
         """The query's terms in every language of the index, weighted; None when no chunk has any of them."""
-        codes = {language_code(language) for language in await terms.languages(self.conn)}
+        codes = {language_code(language) for language in known.languages}
         wanted = {found for code in codes for word in self.words if (found := term(word, code))}
-        known = {found.id: found.df for found in await terms.find_terms(self.conn, sorted(wanted))}
-        corpus = await terms.read_corpus(self.conn)
-        kept = ranking.telling(list(known.items()), corpus.chunks)
-        if not kept or not corpus.chunks:
+        frequencies = {found.id: found.df for found in await terms.find_terms(self.conn, sorted(wanted))}
+        kept = ranking.telling(list(frequencies.items()), known.corpus_chunks)
+        if not kept or not known.corpus_chunks:
             return None
-        weights = tuple(ranking.inverse_frequency(corpus.chunks, known[term_id]) for term_id in kept)
-        return Bm25(tuple(kept), weights, corpus.length / corpus.chunks)
+        weights = tuple(ranking.inverse_frequency(known.corpus_chunks, frequencies[term_id]) for term_id in kept)
+        return Bm25(tuple(kept), weights, known.corpus_length / known.corpus_chunks)
 
     async def _lexical(self, query: Bm25) -> list[tuple[int, float]]:
         return await search.lexical_leg(self.conn, self.user_id, self.wanted.filters, query, self.wanted.candidates)
 
-    async def _semantic(self, model_id: int | None) -> list[tuple[int, float]]:
-        if model_id is None or self.vector is None:
+    async def _semantic(self, known: Bearings) -> list[tuple[int, float]]:
+        if known.model_id is None or self.vector is None:
             return []
-        filters, limit = self.wanted.filters, self.wanted.candidates
-        in_scope = await scope.count_chunks(self.conn, self.user_id, filters)
-        corpus = await terms.read_corpus(self.conn)
         # Where the filter leaves little, walking the graph would meet hardly anything that passes it.
-        if in_scope <= max(self.search.exact_chunks, corpus.chunks // 50):
-            return await search.nearest_exactly(self.conn, self.user_id, filters, model_id, self.vector, limit)
-        await search.use_index(self.conn, self.search.ef_search)
-        return await search.nearest_by_index(self.conn, self.user_id, filters, model_id, self.vector, limit)
+        few = known.scope_chunks <= max(self.search.exact_chunks, known.corpus_chunks // 50)
+        leg = search.nearest_exactly if few else search.nearest_by_index
+        wanted = self.wanted
+        return await leg(self.conn, self.user_id, wanted.filters, known.model_id, self.vector, wanted.candidates)
 
 
 def _numbers(ranked: Sequence[Ranked]) -> list[int]:

@@ -38,7 +38,6 @@ async def test_paraphrased_questions_about_a_meeting(house: House) -> None:
         answer = await house.answer(meeting.user_id, question["question"])
         if not question["said"]:
             refused.append(not answer["answered"])
-            if not refused[-1]: print("NOTREF",question["question"],answer["citations"][0]["quote"])
             continue
         answered.append(answer["answered"])
         said = [as_recognised(sentence) for sentence in question["said"]]

@@ -1,5 +1,6 @@
 """Collections and assets as their members see them."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -101,6 +102,16 @@ async def test_the_same_creation_sent_twice_creates_one_thing(gateway: Gateway):
     assert theirs.json()["asset"]["id"] != first.json()["asset"]["id"]
     await http.delete(f"/api/assets/{first.json()['asset']['id']}")
     assert (await http.post("/api/recordings", json=wish, headers=headers)).status_code == 404
+
+
+async def test_the_same_creation_sent_at_the_same_moment_creates_one_thing(gateway: Gateway):
+    headers, wish = {"Idempotency-Key": "at once"}, {"url": "https://e.org/a.mp3"}
+    answers = await asyncio.gather(
+        *(gateway.admin.http.post("/api/recordings", json=wish, headers=headers) for _ in range(6))
+    )
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["asset"]["id"] for answer in answers}) == 1
+    assert len(await gateway.said("asset.registered.v1")) == 1
 
 
 async def test_a_collection_is_made_once_and_changed(gateway: Gateway):

@@ -18,7 +18,7 @@ class Commands:
     def __init__(self):
         self.acts = []
 
-    def up(self, data, *, port, detach, say):
+    def up(self, data, *, port, detach, bound, say):
         assert detach
         assert "DATABASE_URL" not in os.environ
         assert port == 4711

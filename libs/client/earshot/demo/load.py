@@ -21,7 +21,7 @@ def load_demo(out: Output, running: Any, folder: Path) -> None:
         if any(asset.title == reference.title for asset in client.assets.all(q=reference.title)):
             return
         with view_for(out) if running.detached else Lines(out.note) as view:
-            ingest(client, folder / QUESTIONS, RECORDING, Reference, read_reference, view)
+            ingest(client, folder / RECORDING, reference, view)
 
 
 def ingest(client: Client, recording: Path, reference: Reference, view: View) -> tuple[Asset, Status]:

@@ -11,6 +11,8 @@ from embedder.queries.scope import Filters
 
 async def check_scope(db: Database, user_id: UUID, filters: Filters) -> None:
     """Raises ApiError 404 for a collection or asset that the user may not read."""
+    if filters.collection_id is None and not filters.asset_ids:
+        return
     async with db.acquire() as conn:
         if filters.collection_id and not await scope.may_read_collection(conn, user_id, filters.collection_id):
             raise not_found("There is no such collection.")

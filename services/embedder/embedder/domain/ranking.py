@@ -6,8 +6,7 @@ chunk borrows a share of its neighbours' score, because talk about one thing spr
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 Mode = Literal["hybrid", "lexical", "semantic", "phrase"]
@@ -23,8 +22,7 @@ _COMMON_CHUNKS = 5000
 _COMMON_SHARE = 0.05
 
 
-@dataclass(frozen=True)
-class Scored:
+class Scored(NamedTuple):
     """A chunk with its raw scores; None where a leg has nothing to say of it."""
 
     number: int
@@ -35,8 +33,7 @@ class Scored:
     phrase: float | None = None
 
 
-@dataclass(frozen=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A chunk with its place's ``score``, from 0 to 1."""
 
     chunk: Scored

@@ -72,16 +72,6 @@ def spoken(arguments: Arguments, filters: Filters, chunk_number: str) -> str:
     return f"AND EXISTS (SELECT FROM chunks AS k WHERE k.number = {chunk_number} AND k.speakers @> {speaker}::text[])"
 
 
-async def count_chunks(conn: Connection, user_id: UUID, filters: Filters) -> int:
-    """Chunks of the allowed assets, before a filter by speaker."""
-    arguments = Arguments()
-    return await conn.fetchval(
-        "SELECT coalesce(sum(chunk_count), 0)::bigint FROM indexed_assets "
-        f"WHERE number IN ({allowed(arguments, user_id, filters)})",
-        *arguments.values,
-    )
-
-
 async def may_read_collection(conn: Connection, user_id: UUID, collection_id: UUID) -> bool:
     return bool(
         await conn.fetchval(

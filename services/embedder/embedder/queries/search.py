@@ -10,6 +10,7 @@ import numpy as np
 from common.db import Connection
 from numpy.typing import NDArray
 
+from embedder.domain.ranking import Scored
 from embedder.queries.chunks import embeddings_table
 from embedder.queries.scope import Arguments, Filters, allowed, spoken
 
@@ -39,14 +40,14 @@ class Bm25:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A chunk with its raw scores: BM25, cosine; None where it was not scored."""
+class Bearings:
+    """What a search must know before its legs: sizes count chunks, ``length`` words that count."""
 
-    number: int
-    asset_id: UUID
-    chunk_index: int
-    lexical: float | None
-    semantic: float | None
+    languages: list[str]
+    model_id: int | None
+    corpus_chunks: int
+    corpus_length: int
+    scope_chunks: int
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,39 @@ class Passage:
     dated_at: datetime
 
 
+async def prepare(conn: Connection, user_id: UUID, filters: Filters, model: str, ef_search: int) -> Bearings:
+    """Take bearings, and until the transaction ends let HNSW walk on until enough rows pass the filter."""
+    arguments = Arguments()
+    row = await conn.fetchrow(
+        f"""
+        WITH RECURSIVE languages AS (
+            (SELECT language FROM indexed_assets WHERE language IS NOT NULL ORDER BY language LIMIT 1)
+            UNION ALL
+            -- One hop from each language to the next, however many assets have it.
+            SELECT (
+                SELECT a.language FROM indexed_assets AS a WHERE a.language > l.language ORDER BY a.language LIMIT 1
+            )
+            FROM languages AS l WHERE l.language IS NOT NULL
+        ), pending AS (
+            SELECT coalesce(sum(chunks), 0) AS chunks, coalesce(sum(length), 0) AS length FROM corpus_deltas
+        )
+        SELECT ARRAY(SELECT language FROM languages WHERE language IS NOT NULL) AS languages,
+            (SELECT id FROM embedding_models WHERE name = {arguments.add(model)}) AS model_id,
+            (c.chunks + p.chunks)::bigint AS corpus_chunks, (c.length + p.length)::bigint AS corpus_length,
+            (
+                SELECT coalesce(sum(chunk_count), 0)::bigint FROM indexed_assets
+                WHERE number IN ({allowed(arguments, user_id, filters)})
+            ) AS scope_chunks,
+            set_config('hnsw.ef_search', {arguments.add(str(ef_search))}, true),
+            set_config('hnsw.iterative_scan', 'relaxed_order', true)
+        FROM corpus AS c, pending AS p
+        """,
+        *arguments.values,
+    )
+    assert row is not None
+    return Bearings(*row[:5])
+
+
 async def lexical_leg(
     conn: Connection, user_id: UUID, filters: Filters, query: Bm25, limit: int
 ) -> list[tuple[int, float]]:
@@ -89,14 +123,6 @@ async def lexical_leg(
     return [(row["chunk_number"], row["score"]) for row in rows]
 
 
-async def use_index(conn: Connection, ef_search: int) -> None:
-    """Until the transaction ends: walk the graph on until enough rows pass the filter."""
-    await conn.execute(
-        "SELECT set_config('hnsw.ef_search', $1, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)",
-        str(ef_search),
-    )
-
-
 def vector_text(vector: NDArray[np.float32]) -> str:
     """What Postgres reads as a halfvec."""
     return "[" + ",".join(f"{value:.5g}" for value in vector) + "]"
@@ -110,7 +136,7 @@ def _wanted(arguments: Arguments, vector: NDArray[np.float32]) -> str:
 async def nearest_by_index(
     conn: Connection, user_id: UUID, filters: Filters, model_id: int, vector: NDArray[np.float32], limit: int
 ) -> list[tuple[int, float]]:
-    """The nearest chunks by HNSW, as (number, cosine), not quite in order; see ``use_index``."""
+    """The nearest chunks by HNSW, as (number, cosine), not quite in order; how far it looks, ``prepare`` has set."""
     arguments = Arguments()
     wanted = _wanted(arguments, vector)
     scope = allowed(arguments, user_id, filters)
@@ -172,7 +198,7 @@ async def complete_scores(
     query: Bm25 | None,
     model_id: int | None,
     vector: NDArray[np.float32] | None,
-) -> list[Candidate]:
+) -> list[Scored]:
     """Both raw scores of the chunks in ``numbers``, and of the neighbours of those in ``around``.
 
     The numbers come from the legs above, which saw the caller's scope; no content is read here.
@@ -211,7 +237,7 @@ async def complete_scores(
         """,
         *arguments.values,
     )
-    return [Candidate(**row) for row in rows]
+    return [Scored(*row) for row in rows]
 
 
 async def read_passages(

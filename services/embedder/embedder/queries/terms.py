@@ -22,14 +22,6 @@ class TermStatistics:
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """``length``: words that count, over all chunks."""
-
-    chunks: int
-    length: int
-
-
-@dataclass(frozen=True)
 class Folded:
     """How many deltas one batch took in, and how many terms no chunk holds any more after it."""
 
@@ -78,36 +70,6 @@ async def find_terms(conn: Connection, terms: Sequence[str]) -> list[TermStatist
         terms,
     )
     return [TermStatistics(**row) for row in rows]
-
-
-async def read_corpus(conn: Connection) -> Corpus:
-    row = await conn.fetchrow(
-        """
-        SELECT (c.chunks + coalesce(d.chunks, 0))::bigint AS chunks,
-            (c.length + coalesce(d.length, 0))::bigint AS length
-        FROM corpus AS c, (SELECT sum(chunks) AS chunks, sum(length) AS length FROM corpus_deltas) AS d
-        """
-    )
-    assert row is not None
-    return Corpus(**row)
-
-
-async def languages(conn: Connection) -> list[str]:
-    """Each language in the index, by hops from one value to the next."""
-    rows = await conn.fetch(
-        """
-        WITH RECURSIVE hops AS (
-            (SELECT language FROM indexed_assets WHERE language IS NOT NULL ORDER BY language LIMIT 1)
-            UNION ALL
-            SELECT (
-                SELECT a.language FROM indexed_assets AS a WHERE a.language > h.language ORDER BY a.language LIMIT 1
-            )
-            FROM hops AS h WHERE h.language IS NOT NULL
-        )
-        SELECT language FROM hops WHERE language IS NOT NULL
-        """
-    )
-    return [row["language"] for row in rows]
 
 
 async def fold_deltas(conn: Connection) -> Folded:
