@@ -68,11 +68,13 @@ apt_install() {
     megabytes=$(apt-get install --print-uris -qq -y --no-install-recommends "$@" 2>/dev/null |
         awk '{ bytes += $3 } END { printf "%d", bytes / 1000000 + 1 }') || megabytes='some'
     say "Installing with apt-get: $* (downloads about $megabytes MB) …"
-    local running_before=yes
-    rabbitmq_service_exists || running_before=no
+    local broker_before=no mapper_before=no
+    ! rabbitmq_service_exists || broker_before=yes
+    ! have epmd || mapper_before=yes
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >"$LOG" 2>&1 ||
         say "apt-get reported a problem; its last words: $(tail -n 3 "$LOG" | tr '\n' ' ')"
-    [ "$running_before" = yes ] || stop_packaged_rabbitmq
+    [ "$broker_before" = yes ] || stop_packaged_rabbitmq
+    [ "$mapper_before" = yes ] || stop_packaged_mapper
 }
 
 rabbitmq_service_exists() { dpkg -s rabbitmq-server >/dev/null 2>&1; }
@@ -88,6 +90,15 @@ stop_packaged_rabbitmq() {
         as_root /etc/init.d/rabbitmq-server stop >/dev/null 2>&1 || true
         say "Stopped the broker that the package started."
     fi
+}
+
+# Erlang's port mapper came along with that broker; it refuses to go while anybody uses it.
+stop_packaged_mapper() {
+    have epmd || return 0
+    if [ -d /run/systemd/system ]; then
+        as_root systemctl disable --now --quiet epmd.socket epmd.service >/dev/null 2>&1 || true
+    fi
+    as_root epmd -kill >/dev/null 2>&1 || true
 }
 
 brew_install() {

@@ -1,6 +1,7 @@
 """Fixtures of all tests: a throwaway Postgres and RabbitMQ for the session, a fresh database for each test."""
 
 import asyncio
+import subprocess
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -154,5 +155,17 @@ def media() -> Generator[MediaServer]:
 @pytest.fixture(scope="session")
 def stack() -> Generator[ThrowawayStack]:
     """A whole Earshot on private ports that may fetch from loopback."""
-    with ThrowawayStack(environ={"EARSHOT_ALLOW_PRIVATE_HOSTS": "true", "EARSHOT_LOG_FORMAT": "json"}) as running:
+    # Short parts, so that also a short recording has several.
+    environ = {"EARSHOT_ALLOW_PRIVATE_HOSTS": "true", "ASR_PART_SECONDS": "15"}
+    with ThrowawayStack(environ=environ) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 50 seconds of the demo recording: enough for several parts and one question."""
+    path = tmp_path_factory.mktemp("clip") / "clip.opus"
+    demo = Path(__file__).parents[1] / "demo" / "meeting.opus"
+    command = ["ffmpeg", "-v", "error", "-i", str(demo), "-t", "50", "-c", "copy", str(path)]
+    subprocess.run(command, check=True, timeout=60)
+    return path

@@ -7,7 +7,8 @@ the query's vector; what the model takes to make one is shown by itself.
 
 import asyncio
 import statistics
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -221,8 +222,8 @@ class Peer:
             """
         )
         self._semantic = await self._conn.prepare(
-            f"SELECT chunk_number, -(embedding <#> (SELECT $1::text::halfvec)) AS score FROM embeddings_{self._model_id} "
-            "ORDER BY embedding <#> (SELECT $1::text::halfvec) LIMIT 200"
+            "SELECT chunk_number, -(embedding <#> (SELECT $1::text::halfvec)) AS score "
+            f"FROM embeddings_{self._model_id} ORDER BY embedding <#> (SELECT $1::text::halfvec) LIMIT 200"
         )
 
     async def find(self, term_ids: list[int], weights: list[float], vector: str) -> None:
@@ -281,26 +282,37 @@ async def run(admin: asyncpg.Connection, db: Database, model_dir: Path) -> list[
     return rows
 
 
-async def main() -> None:
-    with ThrowawayPostgres() as postgres, TemporaryDirectory() as models_dir:
-        parts = urlsplit(postgres.url)
-        place = parts.netloc.rpartition("@")[2]
-        urls = {
-            service: urlunsplit(parts._replace(netloc=f"earshot_{service}:secret@{place}"))
-            for service in ("gateway", "embedder")
-        }
-        await bootstrap.migrate(postgres.url, urls)
-        admin = await asyncpg.connect(postgres.url)
-        db = Database(urls["embedder"])
-        await db.open()
-        try:
-            rows = await run(admin, db, Path(models_dir))
-        finally:
-            await db.close()
-            await admin.close()
-    table = Table(title="Search (median / 95th percentile)", title_justify="left")
-    for head in ("what", "Earshot", "raw prepared SQL, two legs", "ratio"):
+@asynccontextmanager
+async def migrated(url: str) -> AsyncGenerator[tuple[asyncpg.Connection, Database]]:
+    """An administrator's connection and the embedder's own, on a database with its schema and the gateway's."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    urls = {
+        service: urlunsplit(parts._replace(netloc=f"earshot_{service}:secret@{place}"))
+        for service in ("gateway", "embedder")
+    }
+    await bootstrap.migrate(url, urls)
+    admin = await asyncpg.connect(url)
+    db = Database(urls["embedder"])
+    await db.open()
+    try:
+        yield admin, db
+    finally:
+        await db.close()
+        await admin.close()
+
+
+def show(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for head in heads:
         table.add_column(head)
     for cells in rows:
         table.add_row(*cells)
     console.print(table)
+
+
+async def main() -> None:
+    with ThrowawayPostgres() as postgres, TemporaryDirectory() as models_dir:
+        async with migrated(postgres.url) as (admin, db):
+            rows = await run(admin, db, Path(models_dir))
+    show("Search (median / 95th percentile)", ("what", "Earshot", "raw prepared SQL, two legs", "ratio"), rows)

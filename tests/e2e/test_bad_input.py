@@ -211,7 +211,7 @@ def test_nothing_stays_behind(api: Api, stack: ThrowawayStack) -> None:
 
 def test_limits_and_private_addresses(media: MediaServer) -> None:
     """A stack as it is by default: no private addresses; and with small limits."""
-    environ = {"FETCHER_MAX_BYTES": str(1024 * 1024), "FETCHER_MAX_DURATION_SECONDS": "10"}
+    environ = {"FETCHER_MAX_FILE_BYTES": str(1024 * 1024), "FETCHER_MAX_DURATION_SECONDS": "10"}
     with ThrowawayStack(environ=environ) as stack:
         api = Api(stack.url, stack.key)
         private = [

@@ -60,7 +60,7 @@ def orphans(stack: ThrowawayStack) -> dict[str, int]:
         for name in satellites:
             found[name] = await connection.fetchval(
                 f"SELECT count(*) FROM embedder.{name} s "
-                "WHERE NOT EXISTS (SELECT FROM embedder.chunks c WHERE c.id = s.chunk_id)"
+                "WHERE NOT EXISTS (SELECT FROM embedder.chunks c WHERE c.number = s.chunk_number)"
             )
         for schema in ("fetcher", "asr"):
             found[f"{schema}.objects"] = await connection.fetchval(
@@ -98,7 +98,7 @@ def doubled(stack: ThrowawayStack, asset_id: str) -> dict[str, int]:
         vectors = 0
         for row in await connection.fetch(_VECTORS):
             vectors += await connection.fetchval(
-                f"SELECT count(*) FROM embedder.{row[0]} v JOIN embedder.chunks c ON c.id = v.chunk_id "
+                f"SELECT count(*) FROM embedder.{row[0]} v JOIN embedder.chunks c ON c.number = v.chunk_number "
                 "WHERE c.asset_id = $1",
                 asset,
             )

@@ -53,7 +53,8 @@ class Answering:
         candidates = weigh(question, passages, meaning)
         yield Status("writing")
         writer = self._writers.of(ask.model)
-        request = Request(question, passages, candidates, build_prompt(ask.question, passages), ask.model)
+        prompt, selected = build_prompt(ask.question, passages), len(found) >= ask.top_k
+        request = Request(question, passages, candidates, prompt, ask.model, selected)
         citing = Citing(passages, meaning, self._likeness)
         async with aclosing(writer.answer(request)) as events:
             async for content in _timed(citing.follow(events), writer.name):

@@ -133,7 +133,7 @@ class _Legs:
         if mode == "phrase":
             return await self._by_phrase()
         model = self.search.embedder.name
-        known = await search.prepare(self.conn, self.user_id, filters, model, self.search.ef_search)
+        known = await search.take_bearings(self.conn, self.user_id, filters, model, self.search.ef_search)
         query = None if mode == "semantic" else await self._bm25(known)
         lexical = await self._lexical(query) if query else []
         semantic = await self._semantic(known)

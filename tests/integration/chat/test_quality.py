@@ -53,7 +53,7 @@ def kind_of(meeting: dict[str, Any]) -> str:
     speakers = {turn["speaker"] for turn in meeting["meeting_transcripts"]}
     if speakers & {"Project Manager", "Marketing"}:
         return "product"
-    return "academic" if any(re.match("Grad|PhD|Professor|Postdoc", s) for s in speakers) else "committee"
+    return "academic" if any(re.match("Grad|PhD|Postdoc", s) for s in speakers) else "committee"
 
 
 def chosen(path: str) -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
 """Search and retrieval over HTTP, as the gateway forwards them."""
 
+import base64
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import httpx
+import numpy as np
 import pytest
 from common.identity import IDENTITY_HEADER, Caller, Signer, new_key_pair
 from common.ids import uuid7
@@ -223,3 +225,23 @@ async def test_chunks_of_an_asset_for_debugging(ask: Ask, me: UUID, asset: UUID)
     assert (await ask(me, "GET", f"/api/assets/{asset}/chunks")).status_code == 404
     answer = await ask(me, "GET", f"/api/assets/{asset}/chunks", asset=asset, params={"cursor": "x"})
     assert answer.status_code == 422
+
+
+async def test_embeddings_as_openai_gives_them(ask: Ask, world: World, me: UUID) -> None:
+    texts = ["The harbour will be dredged.", "hello"]
+    expected = await world.embedder.embed(texts)
+    body = (await ask(me, "POST", "/v1/embeddings", json={"input": texts, "model": "default"})).json()
+    assert [item["index"] for item in body["data"]] == [0, 1]
+    assert np.allclose([item["embedding"] for item in body["data"]], expected, atol=1e-6)
+    assert body["usage"]["total_tokens"] == sum(world.embedder.count_tokens(texts))
+    packed = {"input": texts[1], "encoding_format": "base64"}
+    body = (await ask(me, "POST", "/v1/embeddings", json=packed)).json()
+    vector = np.frombuffer(base64.b64decode(body["data"][0]["embedding"]), "<f4")
+    assert np.allclose(vector, expected[1], atol=1e-6)
+    assert (await ask(me, "POST", "/v1/embeddings", json={"input": "a", "model": "gpt"})).status_code == 404
+    assert (await ask(me, "POST", "/v1/embeddings", json={"input": []})).status_code == 422
+
+
+async def test_embeddings_need_an_identity(service: Service) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(service.app), base_url="http://embedder") as client:
+        assert (await client.post("/v1/embeddings", json={"input": "a"})).status_code == 401

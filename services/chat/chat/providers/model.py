@@ -54,13 +54,17 @@ Event = Text | Quote | Usage | Done | Failed
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything a writer may need: a model reads ``prompt``, the extractive writer ``candidates``."""
+    """Everything a writer may need: a model reads ``prompt``, the extractive writer ``candidates``.
+
+    ``selected``: the scope holds more passages than these, which were picked because they come close to the question.
+    """
 
     question: Question
     passages: Sequence[Passage]
     candidates: Sequence[Candidate]
     prompt: Prompt
     model: str
+    selected: bool = False
 
 
 class AnswerModel(Protocol):

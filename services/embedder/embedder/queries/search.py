@@ -71,7 +71,7 @@ class Passage:
     dated_at: datetime
 
 
-async def prepare(conn: Connection, user_id: UUID, filters: Filters, model: str, ef_search: int) -> Bearings:
+async def take_bearings(conn: Connection, user_id: UUID, filters: Filters, model: str, ef_search: int) -> Bearings:
     """Take bearings, and until the transaction ends let HNSW walk on until enough rows pass the filter."""
     arguments = Arguments()
     row = await conn.fetchrow(
@@ -136,7 +136,7 @@ def _wanted(arguments: Arguments, vector: NDArray[np.float32]) -> str:
 async def nearest_by_index(
     conn: Connection, user_id: UUID, filters: Filters, model_id: int, vector: NDArray[np.float32], limit: int
 ) -> list[tuple[int, float]]:
-    """The nearest chunks by HNSW, as (number, cosine), not quite in order; how far it looks, ``prepare`` has set."""
+    """The nearest chunks by HNSW, as (number, cosine), not quite in order; how far it looks, ``take_bearings`` has set."""
     arguments = Arguments()
     wanted = _wanted(arguments, vector)
     scope = allowed(arguments, user_id, filters)
