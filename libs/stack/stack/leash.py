@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +56,9 @@ class Mark:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < 1.0
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
+        return process if same and is_alive(process) else None
 
 
 def mark(process: "subprocess.Popen[bytes] | int", path: Path) -> None:
@@ -67,6 +68,12 @@ def mark(process: "subprocess.Popen[bytes] | int", path: Path) -> None:
         found.write(path)
 
 
+def marked(path: Path) -> psutil.Process | None:
+    """The process that a pid file names; None when there is no file, or the process is gone."""
+    found = Mark.read(path)
+    return found.process() if found else None
+
+
 def with_children(process: psutil.Process) -> list[psutil.Process]:
     try:
         return [*process.children(recursive=True), process]
@@ -74,39 +81,41 @@ def with_children(process: psutil.Process) -> list[psutil.Process]:
         return [process]
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """False for one that has ended though nobody has asked how, as happens where no init process does."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def send(processes: Iterable[psutil.Process], what: signal.Signals) -> None:
+    """To those that are still there."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(what)
+
+
+def wait_gone(processes: Iterable[psutil.Process], patience_seconds: float) -> list[psutil.Process]:
+    """Returns when all have ended, or with those that have not when the patience ends."""
+    watched = list(processes)
+    wait_until(lambda: not any(map(is_alive, watched)), patience_seconds)
+    return [process for process in watched if is_alive(process)]
+
+
 def stop(process: psutil.Process, steps: Iterable[tuple[signal.Signals, float]]) -> bool:
     """Sends each signal and waits its seconds; whatever is left is killed, children too. True if it had to be."""
     family = with_children(process)
     for step, patience_seconds in steps:
-        _send([process], step)
-        if _gone(process, patience_seconds):
+        send([process], step)
+        if not wait_gone([process], patience_seconds):
+            left = wait_gone(family, 1.0)
             break
     else:
-        _send(family, signal.SIGKILL)
-        psutil.wait_procs(family, timeout=5.0)
-        return True
-    _, left = psutil.wait_procs(family, timeout=1.0)
-    _send(left, signal.SIGKILL)
-    psutil.wait_procs(left, timeout=5.0)
-    return False
-
-
-def _send(processes: Iterable[psutil.Process], what: signal.Signals) -> None:
-    for process in processes:
-        try:
-            process.send_signal(what)
-        except psutil.Error:
-            continue
-
-
-def _gone(process: psutil.Process, patience_seconds: float) -> bool:
-    try:
-        process.wait(timeout=patience_seconds)
-    except psutil.TimeoutExpired:
-        return False
-    except psutil.Error:
-        return True
-    return True
+        left = family
+    send(left, signal.SIGKILL)
+    wait_gone(left, 5.0)
+    return process in left
 
 
 def wait_until(done: Callable[[], bool], patience_seconds: float, pause_seconds: float = 0.05) -> bool:

@@ -202,8 +202,7 @@ def postmaster(folder: Path) -> psutil.Process | None:
     lines = _pid_file(folder)
     try:
         process = psutil.Process(int(lines[0]))
-        alive = process.status() != psutil.STATUS_ZOMBIE
-        return process if alive and str(folder) in process.cmdline() else None
+        return process if leash.is_alive(process) and str(folder) in process.cmdline() else None
     except (IndexError, ValueError, psutil.Error):
         return None
 

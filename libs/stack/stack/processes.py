@@ -9,10 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from stack import leash
-from stack.leash import Mark
 from stack.logfiles import RotatingFile, Show
 
 # Services drain for 12 s after SIGTERM; whoever needs longer is killed.
@@ -181,24 +178,15 @@ class Keepers:
 
 def stop_marked(marks: Mapping[str, Path]) -> tuple[list[str], list[str]]:
     """Stops services that a killed supervisor left behind: names stopped, and names that had to be killed."""
-    found = {name: process for name, path in marks.items() if (process := _marked(path)) is not None}
+    found = {name: process for name, path in marks.items() if (process := leash.marked(path)) is not None}
     family = [member for process in found.values() for member in leash.with_children(process)]
-    for process in found.values():
-        with suppress(psutil.Error):
-            process.terminate()
-    _, left = psutil.wait_procs(list(found.values()), timeout=STOP_SECONDS)
-    for process in family:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(family, timeout=5.0)
+    leash.send(found.values(), signal.SIGTERM)
+    left = leash.wait_gone(found.values(), STOP_SECONDS)
+    leash.send(family, signal.SIGKILL)
+    leash.wait_gone(family, 5.0)
     for path in marks.values():
         path.unlink(missing_ok=True)
     return list(found), [name for name, process in found.items() if process in left]
-
-
-def _marked(path: Path) -> psutil.Process | None:
-    mark = Mark.read(path)
-    return mark.process() if mark else None
 
 
 def _kill_group(pid: int) -> None:

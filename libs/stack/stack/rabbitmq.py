@@ -12,7 +12,6 @@ import psutil
 
 from stack import leash, ports, programs
 from stack.errors import DidNotStart
-from stack.leash import Mark
 from stack.private import write_private
 
 USER = "earshot"
@@ -128,7 +127,7 @@ class RabbitMQ:
     def kill(self) -> None:
         """kill -9 of the node, as a crash would be."""
         for name in (NODE_MARK, MAPPER_MARK):
-            found = _marked(self.folder / name)
+            found = leash.marked(self.folder / name)
             if found is not None:
                 leash.stop(found, [(signal.SIGKILL, 5.0)])
         self._reap()
@@ -195,7 +194,7 @@ def stop_leftover(folder: Path) -> bool:
     """Stops the node and the port mapper that run on `folder`, whoever started them. True if one had to be killed."""
     killed = False
     for name, patience_seconds in ((NODE_MARK, 12.0), (MAPPER_MARK, 2.0)):
-        found = _marked(folder / name)
+        found = leash.marked(folder / name)
         if found is not None:
             killed |= leash.stop(found, [(signal.SIGTERM, patience_seconds)])
         (folder / name).unlink(missing_ok=True)
@@ -204,7 +203,7 @@ def stop_leftover(folder: Path) -> bool:
 
 def node(folder: Path) -> psutil.Process | None:
     """The node that runs on `folder`, whoever started it."""
-    return _marked(folder / NODE_MARK)
+    return leash.marked(folder / NODE_MARK)
 
 
 def is_running(folder: Path) -> bool:
@@ -219,8 +218,3 @@ def greets(port: int) -> bool:
             return connection.recv(1) == b"\x01"
     except OSError:
         return False
-
-
-def _marked(path: Path) -> psutil.Process | None:
-    found = Mark.read(path)
-    return found.process() if found else None

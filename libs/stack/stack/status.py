@@ -9,7 +9,6 @@ import psutil
 
 from stack import leash, ports, postgres, rabbitmq, state
 from stack.layout import SERVICES, DataFolder
-from stack.leash import Mark
 from stack.results import ServiceState, ServiceStatus, StackStatus
 from stack.services import ASK_SECONDS, ask_ready
 from stack.state import State
@@ -34,8 +33,7 @@ async def _services(folder: DataFolder, found: State) -> list[ServiceStatus]:
 
 
 async def _service(client: httpx.AsyncClient, folder: DataFolder, found: State, name: str) -> ServiceStatus:
-    mark = Mark.read(folder.mark_of(name))
-    process = mark.process() if mark else None
+    process = leash.marked(folder.mark_of(name))
     port = found.ports[name]
     ready, words = await ask_ready(client, port)
     return ServiceStatus(

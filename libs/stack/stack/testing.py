@@ -22,9 +22,8 @@ from stack import leash, ports
 from stack.background import up_detached
 from stack.down import down
 from stack.layout import DataFolder
-from stack.leash import Mark
 from stack.postgres import Postgres, postmaster
-from stack.rabbitmq import RabbitMQ, RabbitPorts
+from stack.rabbitmq import NODE_MARK, RabbitMQ, RabbitPorts
 from stack.results import Running
 from stack.state import State
 from stack.wish import Wish
@@ -147,13 +146,14 @@ class ThrowawayStack(_Throwaway):
         process = self.process(name)
         assert process is not None, f"{name} does not run"
         leash.stop(process, [(signal.SIGKILL, 5.0)])
+        # Dead for certain; gone only when the supervisor has noticed.
+        process.wait(timeout=30)
 
     def process(self, name: str) -> psutil.Process | None:
         if name == "postgres":
             return postmaster(self.data.postgres)
-        path = self.data.rabbitmq / "node.pid" if name == "rabbitmq" else self.data.mark_of(name)
-        mark = Mark.read(path)
-        return mark.process() if mark else None
+        path = self.data.rabbitmq / NODE_MARK if name == "rabbitmq" else self.data.mark_of(name)
+        return leash.marked(path)
 
     def restart(self) -> None:
         """Starts it again after `stop`, on the same data; the gateway's port is another one."""

@@ -62,7 +62,8 @@ class Handlers:
             with metrics.steps.labels("store").time():
                 await self._remove_chunks(rec.conn, fact.asset_id, held)
                 await self.indexer.store(rec.conn, fact.asset_id, held.number, prepared)
-            await rows.mark_indexed(rec.conn, fact, len(prepared.entries))
+            edited = rec.asset.version > 0
+            await rows.mark_indexed(rec.conn, fact, len(prepared.entries), edited=edited)
             await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
             await rec.say(
                 AssetIndexed(

@@ -152,6 +152,7 @@ async def test_what_is_not_readable_is_not_there(ask: Ask, world: World, me: UUI
         ({"q": "a", "sort_by": "size"}, "sort_by"),
         ({"q": "a", "group_by": "day"}, "group_by"),
         ({"q": "a", "tag": "red"}, "tag"),
+        ({"q": "a", "speaker": "\0"}, "speaker"),
     ],
 )
 async def test_what_cannot_be_asked_is_said(ask: Ask, me: UUID, params: dict[str, Any], named: str) -> None:

@@ -290,6 +290,14 @@ async def test_a_title_given_before_indexing_survives_it_and_cancelling(world: W
     assert {found.passage.title for found in (await world.find(me, "budget")).found} == {"Given by a person"}
 
 
+async def test_a_newer_transcript_brings_its_title_unless_a_person_gave_one(world: World) -> None:
+    me = await world.user()
+    collection = await world.collection(me)
+    asset = await world.recording(collection, TURNS, title="meeting.mp3")
+    await world.index(transcript_of(TURNS, asset_id=asset, revision=2), title="Board meeting")
+    assert {found.passage.title for found in (await world.find(me, "budget")).found} == {"Board meeting"}
+
+
 async def test_many_index_and_delete_at_once_without_deadlock(world: World) -> None:
     """The same and new words from all sides, in other orders, while statistics are folded."""
     me = await world.user()

@@ -69,7 +69,7 @@ def test_data_survive_kill_9_and_no_process_survives_stop(tmp_path: Path) -> Non
         stopped = family_of(server.pid)
     finally:
         server.stop()
-    assert not [process for process in (*killed, *stopped) if process.is_running()]
+    assert not [process for process in (*killed, *stopped) if leash.is_alive(process)]
     assert not ports.answers(server.port)
 
 

@@ -55,14 +55,14 @@ async def test_confirmed_messages_survive_kill_9_in_a_path_with_a_space(tmp_path
         assert rabbit.server.pid is not None
         killed = leash.with_children(psutil.Process(rabbit.server.pid))
         rabbit.kill()
-        assert not [process for process in killed if process.is_running()]
+        assert not [process for process in killed if leash.is_alive(process)]
         rabbit.restart()
         assert await take(rabbit.url) == b"still here"
         stopped = leash.with_children(psutil.Process(rabbit.server.pid))
         folder, chosen = rabbit.server.folder, rabbit.server.ports
         assert stat.S_IMODE((folder / "rabbitmq.conf").stat().st_mode) == 0o600
         assert (folder / "home" / ".erlang.cookie").exists()
-    assert not [process for process in stopped if process.is_running()]
+    assert not [process for process in stopped if leash.is_alive(process)]
     assert not [port for port in (chosen.amqp, chosen.dist, chosen.epmd) if ports.answers(port)]
     assert list(place.iterdir()) == []
     assert home.exists() == had_cookie

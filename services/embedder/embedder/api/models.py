@@ -11,6 +11,10 @@ Kind = Literal["recording", "document", "conversation"]
 # Lectures and slides are older names of the first two.
 Source = Literal["recordings", "documents", "conversations", "lectures", "slides"]
 QueryText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+# Postgres holds no NUL, and nobody means one.
+_PRINTABLE = r"^[^\x00]*$"
+SpeakerName = Annotated[str, StringConstraints(max_length=200, pattern=_PRINTABLE)]
+LanguageCode = Annotated[str, StringConstraints(max_length=20, pattern=_PRINTABLE)]
 Offsets = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
@@ -56,8 +60,8 @@ class RetrievalFilters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     asset_ids: list[UUID] | None = Field(default=None, max_length=1000)
-    speaker: str | None = Field(default=None, max_length=200)
-    language: str | None = Field(default=None, max_length=20)
+    speaker: SpeakerName | None = None
+    language: LanguageCode | None = None
     recorded_after: AwareDatetime | None = None
     recorded_before: AwareDatetime | None = None
     min_duration_seconds: float | None = Field(default=None, ge=0)

@@ -9,7 +9,7 @@ from common.errors import invalid
 from common.identity import CurrentCaller
 from fastapi import APIRouter, Query
 
-from embedder.api.models import AssetBrief, Kind, QueryText, SearchAnswer, SearchItem
+from embedder.api.models import AssetBrief, Kind, LanguageCode, QueryText, SearchAnswer, SearchItem, SpeakerName
 from embedder.api.passages import show
 from embedder.api.scope import check_scope
 from embedder.domain.ranking import Mode
@@ -44,8 +44,8 @@ class SearchApi:
         collection_id: UUID | None = None,
         asset_id: Annotated[list[UUID] | None, Query(max_length=100)] = None,
         kind: Annotated[list[Kind] | None, Query()] = None,
-        speaker: Annotated[str | None, Query(max_length=200)] = None,
-        language: Annotated[str | None, Query(max_length=20)] = None,
+        speaker: SpeakerName | None = None,
+        language: LanguageCode | None = None,
         recorded_after: datetime | None = None,
         recorded_before: datetime | None = None,
         min_duration_seconds: Annotated[float | None, Query(ge=0)] = None,

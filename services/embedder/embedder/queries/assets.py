@@ -61,12 +61,14 @@ async def read_indexed(conn: Connection, asset_id: UUID) -> Indexed | None:
     return Indexed(**row) if row else None
 
 
-async def mark_indexed(conn: Connection, fact: TranscriptCompleted, chunk_count: int) -> None:
-    """Title and date stay as they are: ``asset.updated`` may have brought newer ones than the transcript knew."""
+async def mark_indexed(conn: Connection, fact: TranscriptCompleted, chunk_count: int, *, edited: bool) -> None:
+    """``edited``: ``asset.updated`` brought title and date, which the transcript's do not replace."""
     await conn.execute(
         """
-        UPDATE indexed_assets SET run = $2, revision = $3, chunk_count = $4, language = $5,
-            duration_seconds = $6, indexed_at = now()
+        UPDATE indexed_assets SET run = $2, revision = $3, chunk_count = $4, language = $5, duration_seconds = $6,
+            title = CASE WHEN $7 THEN title ELSE $8 END,
+            recorded_at = CASE WHEN $7 THEN recorded_at ELSE $9 END,
+            indexed_at = now()
         WHERE asset_id = $1
         """,
         fact.asset_id,
@@ -75,6 +77,9 @@ async def mark_indexed(conn: Connection, fact: TranscriptCompleted, chunk_count:
         chunk_count,
         fact.language,
         fact.duration_seconds,
+        edited,
+        fact.title,
+        fact.recorded_at,
     )
 
 

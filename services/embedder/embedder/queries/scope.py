@@ -68,8 +68,24 @@ def spoken(arguments: Arguments, filters: Filters, chunk_number: str) -> str:
     """SQL condition that the speaker asked for talks in the chunk; empty when none is asked for."""
     if filters.speaker is None:
         return ""
-    speaker = arguments.add([filters.speaker.casefold()])
-    return f"AND EXISTS (SELECT FROM chunks AS k WHERE k.number = {chunk_number} AND k.speakers @> {speaker}::text[])"
+    speaks = _speaks(arguments, filters.speaker)
+    return f"AND EXISTS (SELECT FROM chunks AS k WHERE k.number = {chunk_number} AND {speaks})"
+
+
+def count(arguments: Arguments, user_id: UUID, filters: Filters) -> str:
+    """SQL of how many chunks are in scope, or a number not much above it."""
+    allowed_chunks = (
+        "SELECT coalesce(sum(chunk_count), 0)::bigint FROM indexed_assets "
+        f"WHERE number IN ({allowed(arguments, user_id, filters)})"
+    )
+    if filters.speaker is None:
+        return allowed_chunks
+    spoken_chunks = f"SELECT count(*) FROM chunks AS k WHERE {_speaks(arguments, filters.speaker)}"
+    return f"SELECT least(({allowed_chunks}), ({spoken_chunks}))"
+
+
+def _speaks(arguments: Arguments, speaker: str) -> str:
+    return f"k.speakers @> {arguments.add([speaker.casefold()])}::text[]"
 
 
 async def may_read_collection(conn: Connection, user_id: UUID, collection_id: UUID) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from embedder.domain.ranking import Scored
 from embedder.queries.chunks import embeddings_table
-from embedder.queries.scope import Arguments, Filters, allowed, spoken
+from embedder.queries.scope import Arguments, Filters, allowed, count, spoken
 
 # BM25: Robertson and Zaragoza (2009), with the usual constants.
 _K1 = 1.2
@@ -90,10 +90,7 @@ async def take_bearings(conn: Connection, user_id: UUID, filters: Filters, model
         SELECT ARRAY(SELECT language FROM languages WHERE language IS NOT NULL) AS languages,
             (SELECT id FROM embedding_models WHERE name = {arguments.add(model)}) AS model_id,
             (c.chunks + p.chunks)::bigint AS corpus_chunks, (c.length + p.length)::bigint AS corpus_length,
-            (
-                SELECT coalesce(sum(chunk_count), 0)::bigint FROM indexed_assets
-                WHERE number IN ({allowed(arguments, user_id, filters)})
-            ) AS scope_chunks,
+            ({count(arguments, user_id, filters)}) AS scope_chunks,
             set_config('hnsw.ef_search', {arguments.add(str(ef_search))}, true),
             set_config('hnsw.iterative_scan', 'relaxed_order', true)
         FROM corpus AS c, pending AS p
@@ -136,7 +133,7 @@ def _wanted(arguments: Arguments, vector: NDArray[np.float32]) -> str:
 async def nearest_by_index(
     conn: Connection, user_id: UUID, filters: Filters, model_id: int, vector: NDArray[np.float32], limit: int
 ) -> list[tuple[int, float]]:
-    """The nearest chunks by HNSW, as (number, cosine), not quite in order; how far it looks, ``take_bearings`` has set."""
+    """The nearest chunks by HNSW, as (number, cosine), not quite in order. ``take_bearings`` set how far it looks."""
     arguments = Arguments()
     wanted = _wanted(arguments, vector)
     scope = allowed(arguments, user_id, filters)

@@ -58,6 +58,7 @@ CREATE TABLE chunks (
 CREATE UNIQUE INDEX chunks_number ON chunks (number) INCLUDE (asset_id, chunk_index);
 CREATE UNIQUE INDEX chunks_asset_id ON chunks (asset_id, chunk_index) INCLUDE (number);
 CREATE INDEX chunks_phrase ON chunks USING gin (phrase);
+CREATE INDEX chunks_speakers ON chunks USING gin (speakers);
 
 CREATE TABLE terms (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

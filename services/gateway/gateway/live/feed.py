@@ -21,6 +21,8 @@ log = get_logger()
 
 _MOST_WAITING = 1_000
 _EVERYTHING = "#"
+# Other processes' connections come back within a second or two of ours; their news until then is lost.
+_SETTLING_SECONDS = 5.0
 
 Handle = Callable[[AbstractIncomingMessage], Awaitable[None]]
 
@@ -109,8 +111,14 @@ class Feed:
             self._queue, self._bound = own, set()
             work.append(await _in_order(own, self._tell))
             await self.rebind()
-            await self._teller.refresh()
+            work.append(self._catch_up(self._teller))
         return work
+
+    async def _catch_up(self, teller: Teller) -> None:
+        """What passed while the broker was away is in a snapshot; a second one is for those who came back later."""
+        await teller.refresh()
+        await asyncio.sleep(_SETTLING_SECONDS)
+        await teller.refresh()
 
     async def _keep(self, message: AbstractIncomingMessage) -> None:
         assert self._keeper is not None
