@@ -59,11 +59,6 @@ install_packages() {
 }
 
 apt_install() {
-    # A fresh container has no package lists, and then no sizes to tell.
-    if ! apt-cache show "$1" >/dev/null 2>&1; then
-        say "Fetching the lists of packages (apt-get update) …"
-        as_root apt-get update -qq || return 0
-    fi
     local megabytes
     megabytes=$(apt-get install --print-uris -qq -y --no-install-recommends "$@" 2>/dev/null |
         awk '{ bytes += $3 } END { printf "%d", bytes / 1000000 + 1 }') || megabytes='some'
@@ -114,6 +109,19 @@ brew_install() {
     [ ${#names[@]} -gt 0 ] || return 0
     say "Installing with brew: ${names[*]} (downloads about 300 MB) …"
     brew install "${names[@]}" >"$LOG" 2>&1 || say "brew reported a problem; its last words: $(tail -n 3 "$LOG" | tr '\n' ' ')"
+}
+
+# A fresh container has no lists of packages, and then neither names nor sizes to tell.
+fetch_lists() {
+    have apt-get && may_be_root || return 0
+    if ! apt-cache show ffmpeg >/dev/null 2>&1; then
+        say "Fetching the lists of packages (apt-get update) …"
+        as_root apt-get update -qq || true
+    fi
+}
+
+all_there() {
+    have_rabbitmq && have_ffmpeg && uv_path >/dev/null && { [ -x .venv/bin/python ] || fitting_python >/dev/null; }
 }
 
 lacking_packages() {
@@ -209,6 +217,7 @@ main() {
     LOG=$(mktemp "${TMPDIR:-/tmp}/earshot-setup.XXXXXX")
     trap 'rm -f "$LOG"' EXIT
     local lacking=() name
+    all_there || fetch_lists
     while read -r name; do lacking+=("$name"); done < <(lacking_packages)
     [ ${#lacking[@]} -eq 0 ] || install_packages "${lacking[@]}"
     get_uv

@@ -26,10 +26,11 @@ def build(settings: ChatSettings | None = None) -> Service:
     settings = settings or ChatSettings()  # pyright: ignore[reportCallIssue]  # the environment gives the rest
     service = Service("chat", settings)
     signer = Signer("chat", settings.identity_private_key.get_secret_value())
-    embedder = httpx.AsyncClient(base_url=settings.embedder_url, timeout=settings.retrieval_seconds)
+    # A proxy of the environment is for the world outside, not for a neighbour.
+    embedder = httpx.AsyncClient(base_url=settings.embedder_url, timeout=settings.retrieval_seconds, trust_env=False)
     writers, bells = Writers(settings), Bells()
     answering = Answering(Retrieval(embedder, signer), Likeness(embedder, signer), writers)
-    writer = Writer(service.db, answering, bells, settings)
+    writer = Writer(service.db, answering, writers, bells, settings)
     follower = Follower(service.db, bells, settings.flush_seconds)
 
     service.hear(TranscriptCompleted, handlers.note_revision)

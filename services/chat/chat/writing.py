@@ -14,6 +14,7 @@ from chat import metrics
 from chat.answering import Answering
 from chat.bells import Bells
 from chat.journal import Gone, Journal
+from chat.providers.choice import Writers
 from chat.queries import writing
 from chat.settings import ChatSettings
 from chat.steps import Ask, Broken, Outcome
@@ -30,9 +31,12 @@ _BUG = Broken("internal_error", "Something went wrong while the answer was writt
 class Writer:
     """At most ``most`` answers at a time in this process."""
 
-    def __init__(self, db: Database, answering: Answering, bells: Bells, settings: ChatSettings) -> None:
+    def __init__(
+        self, db: Database, answering: Answering, writers: Writers, bells: Bells, settings: ChatSettings
+    ) -> None:
         self._db = db
         self._answering = answering
+        self._writers = writers
         self._bells = bells
         self._settings = settings
         self._running: set[asyncio.Task[None]] = set()
@@ -76,7 +80,7 @@ class Writer:
         journal = Journal(self._db, answer_id, self._bells)
         with metrics.running.track_inprogress():
             outcome = await self._settle(journal, ask, caller)
-        metrics.answers.labels("extractive" if ask.model == "extractive" else "model", outcome).inc()
+        metrics.answers.labels(self._writers.of(ask.model).name, outcome).inc()
         log.info("answer_written", answer_id=str(answer_id), outcome=outcome, model=ask.model)
 
     async def _settle(self, journal: Journal, ask: Ask, caller: Caller) -> str:

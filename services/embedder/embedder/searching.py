@@ -140,7 +140,9 @@ class _Legs:
         order = ranking.preliminary(lexical, semantic)
         around = order[: ranking.NEIGHBOURED] if mode == "hybrid" else []
         chunks = await search.complete_scores(self.conn, order, around, query, known.model_id, self.vector)
-        return ranking.fuse(chunks, order, around) if mode == "hybrid" else ranking.by_one_leg(chunks, mode)
+        if mode != "hybrid":
+            return ranking.by_one_leg(chunks, mode)
+        return ranking.fuse(chunks, order, around, query.whole if query else 0.0)
 
     async def _by_phrase(self) -> list[Ranked]:
         if not self.words:
@@ -153,13 +155,20 @@ class _Legs:
     async def _bm25(self, known: Bearings) -> Bm25 | None:
         """The query's terms in every language of the index, weighted; None when no chunk has any of them."""
         codes = {language_code(language) for language in known.languages}
-        wanted = {found for code in codes for word in self.words if (found := term(word, code))}
-        frequencies = {found.id: found.df for found in await terms.find_terms(self.conn, sorted(wanted))}
-        kept = ranking.telling(list(frequencies.items()), known.corpus_chunks)
+        wanted = [{found for word in self.words if (found := term(word, code))} for code in codes]
+        found = await terms.find_terms(self.conn, sorted(set[str]().union(*wanted)))
+        kept = ranking.telling([(item.id, item.df) for item in found], known.corpus_chunks)
         if not kept or not known.corpus_chunks:
             return None
-        weights = tuple(ranking.inverse_frequency(known.corpus_chunks, frequencies[term_id]) for term_id in kept)
-        return Bm25(tuple(kept), weights, known.corpus_length / known.corpus_chunks)
+        weights = {item.term: ranking.inverse_frequency(known.corpus_chunks, item.df) for item in found}
+        unknown = ranking.inverse_frequency(known.corpus_chunks, 0)
+        return Bm25(
+            tuple(kept),
+            tuple(weights[item.term] for item in found if item.id in kept),
+            known.corpus_length / known.corpus_chunks,
+            # In the language that knows most of the query's words.
+            min(sum(weights.get(word, unknown) for word in words) for words in wanted if words),
+        )
 
     async def _lexical(self, query: Bm25) -> list[tuple[int, float]]:
         return await search.lexical_leg(self.conn, self.user_id, self.wanted.filters, query, self.wanted.candidates)

@@ -92,9 +92,10 @@ async def test_questions_of_qmsum(fresh_database: Databases, store_url: str) -> 
         assets = [await house.world.recording(collection_id, turns_of(meeting)) for meeting in meetings]
         figures = await ask_all(house, user_id, meetings, assets)
     print("\n" + ", ".join(f"{name} {share(values):.2f} of {len(values)}" for name, values in figures.items()))
-    assert share(figures["answered"]) >= 0.9
-    assert share(figures["first citation in the span"]) >= 0.45
-    assert share(figures["refused in one meeting"]) >= 0.8
+    assert share(figures["answered"]) >= 0.85
+    assert share(figures["first citation in the span"]) >= 0.5
+    assert share(figures["refused in one meeting"]) >= 0.9
+    assert share(figures["refused among all others"]) >= 0.85
 
 
 async def ask_all(

@@ -95,13 +95,13 @@ def test_a_node_that_was_left_behind_is_found_and_stopped(tmp_path: Path) -> Non
     first = RabbitMQ(tmp_path / "mq", RabbitPorts.choose(), "secret")
     first.start()
     first.wait_ready()
-    left = first.pid
+    left = psutil.Process(first.pid)
     second = RabbitMQ(tmp_path / "mq", RabbitPorts.choose(), "secret")
     try:
         second.start()
         second.wait_ready()
-        assert second.pid not in (None, left)
-        assert not psutil.pid_exists(left or 0)
+        assert second.pid not in (None, left.pid)
+        assert not leash.is_alive(left)
         assert second.name == first.name
     finally:
         second.stop()

@@ -56,6 +56,12 @@ def test_the_first_chunk_of_a_recording_is_not_behind_for_having_one_neighbour()
     assert order(chunks) == [1, 2, 3]
 
 
+def test_meeting_a_small_part_of_the_query_does_not_count_in_full() -> None:
+    chunks = [scored(1, 0, 2.0, 0.3), scored(2, 10, 0.0, 0.8)]
+    assert order(chunks) == [1, 2]
+    assert [item.chunk.number for item in fuse(chunks, [1, 2], [1, 2], whole=8.0)] == [2, 1]
+
+
 def test_only_candidates_are_ranked_though_others_lend() -> None:
     chunks = [scored(1, 0, 4.0, 0.4), scored(2, 1, 5.0, 0.5)]
     assert [item.chunk.number for item in fuse(chunks, [1], [1])] == [1]

@@ -24,7 +24,7 @@ class Anthropic:
 
     def __init__(self, api_key: str, base_url: str, *, max_tokens: int, wait_seconds: float) -> None:
         self._client = anthropic.AsyncAnthropic(
-            api_key=api_key, base_url=base_url or None, timeout=wait_seconds, max_retries=1
+            api_key=api_key, base_url=base_url or "https://api.anthropic.com", timeout=wait_seconds, max_retries=1
         )
         self._max_tokens = max_tokens
 

@@ -21,7 +21,7 @@ class OpenAi:
         self._client = openai.AsyncOpenAI(
             # Servers in one's own network often have no key, but the SDK insists on one.
             api_key=api_key or "none",
-            base_url=base_url or None,
+            base_url=base_url or "https://api.openai.com/v1",
             timeout=wait_seconds,
             max_retries=1,
         )

@@ -14,6 +14,8 @@ Mode = Literal["hybrid", "lexical", "semantic", "phrase"]
 _LEXICAL_WEIGHT = 0.5
 _SEMANTIC_WEIGHT = 0.5
 NEIGHBOUR_SHARE = 0.5
+# Of all that a query's words weigh, the part that a chunk must meet to count in full.
+_MET = 0.5
 # Candidates whose neighbours are looked at; looking at those of all changes no measured result.
 NEIGHBOURED = 64
 # A term in more chunks than this, and in more than a twentieth of all, is dropped where rarer ones are left: it would
@@ -64,12 +66,16 @@ def preliminary(lexical: Iterable[tuple[int, float]], semantic: Iterable[tuple[i
     return sorted(sums, key=lambda number: (-sums[number], number))
 
 
-def fuse(chunks: Collection[Scored], candidates: Collection[int], neighboured: Collection[int]) -> list[Ranked]:
+def fuse(
+    chunks: Collection[Scored], candidates: Collection[int], neighboured: Collection[int], whole: float = 0.0
+) -> list[Ranked]:
     """Candidates by weighted sum and neighbours, best first; other ``chunks`` only lend their score.
 
-    ``neighboured`` are the candidates whose neighbours are among ``chunks`` if there are any.
+    ``neighboured`` are the candidates whose neighbours are among ``chunks`` if there are any. ``whole`` is what all
+    words of the query weigh together: chunks that meet only a small part of it count less than the query's best.
     """
     best_lexical = max((chunk.lexical or 0.0 for chunk in chunks), default=0.0)
+    best_lexical = max(best_lexical, _MET * whole)
     best_semantic = max((chunk.semantic or 0.0 for chunk in chunks), default=0.0)
     own = {
         (chunk.asset_id, chunk.chunk_index): _LEXICAL_WEIGHT * _part(chunk.lexical, best_lexical)

@@ -21,11 +21,13 @@ _B = 0.75
 
 @dataclass(frozen=True)
 class Bm25:
-    """The terms of a query with what each weighs, and the mean length of a chunk in words that count."""
+    """The terms of a query with what each weighs, the mean length of a chunk in words that count, and ``whole``:
+    what all words of the query weigh together, those that no chunk has included."""
 
     term_ids: tuple[int, ...]
     weights: tuple[float, ...]
     mean_length: float
+    whole: float
 
     def arguments(self, arguments: Arguments) -> tuple[str, str]:
         """SQL of the terms as rows ``t (id, weight)``, and of what one posting ``p`` scores."""

@@ -1,6 +1,7 @@
 """The gateway's ear on the live exchange: stores progress, and brings news to the clients that watch."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from time import monotonic
@@ -49,12 +50,12 @@ class Feed:
         hub.on_watching(self.rebind)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. A bug in what is told ends it; the service starts it again."""
         while True:
             try:
                 await self._listen()
-            except BROKER_AWAY as error:
-                log.info("live_waits", error=repr(error)[:200])
+            except* BROKER_AWAY as away:
+                log.info("live_waits", error=repr(away.exceptions[0])[:200])
             self._queue = None
             await asyncio.sleep(1)
 
@@ -90,13 +91,11 @@ class Feed:
         async with connection:
             channel = await connection.channel()
             await declare_topology(channel)
-            workers = [asyncio.create_task(work) for work in await self._hear(channel)]
-            try:
+            async with asyncio.TaskGroup() as group:
+                for work in await self._hear(channel):
+                    group.create_task(work)
                 await lost.wait()
-            finally:
-                for worker in workers:
-                    worker.cancel()
-                await asyncio.gather(*workers, return_exceptions=True)
+                raise ConnectionError("the broker's connection was lost")
 
     async def _hear(self, channel: AbstractChannel) -> list[Any]:
         """Begin to consume; the coroutines that handle what comes, one message after the other."""
@@ -116,9 +115,10 @@ class Feed:
 
     async def _catch_up(self, teller: Teller) -> None:
         """What passed while the broker was away is in a snapshot; a second one is for those who came back later."""
-        await teller.refresh()
-        await asyncio.sleep(_SETTLING_SECONDS)
-        await teller.refresh()
+        with contextlib.suppress(*DATABASE_TROUBLE):
+            await teller.refresh()
+            await asyncio.sleep(_SETTLING_SECONDS)
+            await teller.refresh()
 
     async def _keep(self, message: AbstractIncomingMessage) -> None:
         assert self._keeper is not None
