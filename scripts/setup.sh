@@ -66,10 +66,15 @@ apt_install() {
     local broker_before=no mapper_before=no
     ! rabbitmq_service_exists || broker_before=yes
     ! have epmd || mapper_before=yes
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >"$LOG" 2>&1 ||
+    # Old lists name files that are no longer there: they are fetched anew before it is tried once more.
+    apt_get_install "$@" || { update_lists && apt_get_install "$@"; } ||
         say "apt-get reported a problem; its last words: $(tail -n 3 "$LOG" | tr '\n' ' ')"
     [ "$broker_before" = yes ] || stop_packaged_rabbitmq
     [ "$mapper_before" = yes ] || stop_packaged_mapper
+}
+
+apt_get_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >"$LOG" 2>&1
 }
 
 rabbitmq_service_exists() { dpkg -s rabbitmq-server >/dev/null 2>&1; }
@@ -114,10 +119,12 @@ brew_install() {
 # A fresh container has no lists of packages, and then neither names nor sizes to tell.
 fetch_lists() {
     have apt-get && may_be_root || return 0
-    if ! apt-cache show ffmpeg >/dev/null 2>&1; then
-        say "Fetching the lists of packages (apt-get update) …"
-        as_root apt-get update -qq || true
-    fi
+    compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || update_lists
+}
+
+update_lists() {
+    say "Fetching the lists of packages (apt-get update) …"
+    as_root apt-get update -qq >"$LOG" 2>&1 || true
 }
 
 all_there() {

@@ -144,8 +144,6 @@ class RabbitMQ:
         config = CONFIG.format(port=self.ports.amqp, user=USER, password=self.password)
         write_private(self.folder / "rabbitmq.conf", config)
         (self.folder / "enabled_plugins").write_text("[].\n")
-        # Empty, but named: otherwise the system's /etc/rabbitmq/rabbitmq-env.conf would be read.
-        (self.folder / "rabbitmq-env.conf").write_text("")
 
     def _spawn(self, words: list[str], death_signal: signal.Signals, mark: str) -> "subprocess.Popen[bytes]":
         with (self.folder / "log" / "start.log").open("wb" if mark == MAPPER_MARK else "ab") as log:
@@ -172,7 +170,8 @@ class RabbitMQ:
             "ERL_EPMD_ADDRESS": ports.LOOPBACK,
             "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_DIST_PORT": str(self.ports.dist),
-            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "rabbitmq-env.conf"),
+            # None; without a name the system's /etc/rabbitmq/rabbitmq-env.conf would be read.
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),

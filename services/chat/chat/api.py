@@ -18,7 +18,7 @@ from chat.providers.choice import Writers
 from chat.queries import reading, writing
 from chat.queries.rows import EventRow, NewAnswer
 from chat.settings import ChatSettings
-from chat.shapes import AnswerOut, AnswerRequest, answer_out
+from chat.shapes import Answer, AnswerRequest, show_answer
 from chat.steps import Ask
 from chat.writing import Writer
 
@@ -42,32 +42,32 @@ class Answers:
         self._settings = settings
 
     def routes(self) -> APIRouter:
-        router = APIRouter(prefix="/api/answers", tags=["Answers"])
+        router = APIRouter(prefix="/api/answers", tags=["Answers and chat"])
         router.add_api_route(
             "",
             self.ask,
             methods=["POST"],
             summary="Ask a question",
-            response_model=AnswerOut,
+            response_model=Answer,
             responses=_EVENTS,
             openapi_extra={"x-earshot-scope": "read"},
         )
         router.add_api_route(
-            "/{answer_id}", self.read, methods=["GET"], summary="Read an answer", response_model=AnswerOut
+            "/{answer_id}", self.read, methods=["GET"], summary="Read an answer", response_model=Answer
         )
         router.add_api_route(
             "/{answer_id}/events",
             self.events,
             methods=["GET"],
             summary="Follow an answer, from the beginning or behind Last-Event-ID",
-            response_model=None,
+            response_class=StreamingResponse,
             responses=_EVENTS,
         )
         return router
 
     async def ask(
         self, body: AnswerRequest, request: Request, response: Response, caller: CurrentCaller
-    ) -> AnswerOut | Response:
+    ) -> Answer | Response:
         """Answers with citations; with `stream: true` or `Accept: text/event-stream` as it is written.
 
         Events: `status`, `content`, `citations`, then `done` with the whole answer, or `error`. A reader who leaves
@@ -81,7 +81,7 @@ class Answers:
         response.headers.update(location)
         return await self._whole(answer_id, caller)
 
-    async def read(self, answer_id: UUID, caller: CurrentCaller) -> AnswerOut:
+    async def read(self, answer_id: UUID, caller: CurrentCaller) -> Answer:
         """Yours alone, for as long as you may read everything it was made from."""
         return await self._whole(answer_id, caller)
 
@@ -112,12 +112,12 @@ class Answers:
                 said = event.data
                 raise ApiError(said["status_code"], said["error_type"], said["message"], advice=said["advice"])
 
-    async def _whole(self, answer_id: UUID, caller: Caller) -> AnswerOut:
+    async def _whole(self, answer_id: UUID, caller: Caller) -> Answer:
         async with self._db.acquire() as conn:
             answer = await reading.read_answer(conn, answer_id, caller.user_id)
             if answer is None:
                 raise not_found(_NO_ANSWER)
-            return answer_out(answer, await reading.read_citations(conn, answer_id))
+            return show_answer(answer, await reading.read_citations(conn, answer_id))
 
     def _stream(self, answer_id: UUID, caller: Caller, after: int, headers: dict[str, str]) -> StreamingResponse:
         return StreamingResponse(

@@ -38,7 +38,7 @@ class AnswerRequest(BaseModel):
     stream: bool = Field(default=False, description="Server-sent events instead of one JSON document")
 
 
-class CitationOut(BaseModel):
+class Citation(BaseModel):
     """The words an answer rests on; ``[index]`` in its text points here."""
 
     index: int
@@ -55,7 +55,7 @@ class CitationOut(BaseModel):
     media_url: str | None
 
 
-class AnswerOut(BaseModel):
+class Answer(BaseModel):
     """An answer; where the library does not hold it, ``answered`` is false, and ``reason`` and ``nearest`` say more."""
 
     id: UUID
@@ -63,8 +63,8 @@ class AnswerOut(BaseModel):
     question: str
     answered: bool
     answer: str
-    citations: list[CitationOut]
-    nearest: list[CitationOut]
+    citations: list[Citation]
+    nearest: list[Citation]
     reason: str | None
     cached: Literal[False] = False
     model: str
@@ -73,11 +73,11 @@ class AnswerOut(BaseModel):
     finished_at: datetime | None
 
 
-def answer_out(answer: AnswerRow, citations: Sequence[CitationRow]) -> AnswerOut:
-    def placed(place: str) -> list[CitationOut]:
+def show_answer(answer: AnswerRow, citations: Sequence[CitationRow]) -> Answer:
+    def placed(place: str) -> list[Citation]:
         return [_citation(citation) for citation in citations if citation.place == place]
 
-    return AnswerOut(
+    return Answer(
         id=answer.id,
         status=answer.state,
         question=answer.question,
@@ -93,5 +93,5 @@ def answer_out(answer: AnswerRow, citations: Sequence[CitationRow]) -> AnswerOut
     )
 
 
-def _citation(row: CitationRow) -> CitationOut:
-    return CitationOut.model_validate(row, from_attributes=True)
+def _citation(row: CitationRow) -> Citation:
+    return Citation.model_validate(row, from_attributes=True)

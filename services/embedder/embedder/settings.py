@@ -24,7 +24,7 @@ class EmbedderSettings(ServiceSettings):
     )
     threads: int = Field(default=0, ge=0, le=64, description="Threads of one run of the model; 0: one per core")
     model_idle_seconds: float = Field(
-        default=300, gt=0, description="Seconds without work after which the model's memory is given back"
+        default=120, gt=0, description="Seconds without work after which the model's memory is given back"
     )
     chunk_tokens: int = Field(
         default=240, ge=20, le=250, description="Tokens of the model that a chunk is filled to; for new recordings"

@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 
 import httpx
+from common import tracing
 from common.identity import SERVICE_HEADER, Signer
 from common.logs import get_logger
 from pydantic import BaseModel, ValidationError
@@ -34,7 +35,7 @@ class Likeness:
     async def meaning(self, texts: Sequence[str]) -> Meaning:
         """Unit vectors of all texts, or none at all when the embedder does not answer."""
         body = {"input": list(texts), "model": "default", "encoding_format": "base64"}
-        headers = {SERVICE_HEADER: self._signer.service_token()}
+        headers = {SERVICE_HEADER: self._signer.service_token(), "traceparent": tracing.current()}
         try:
             with metrics.comparison.time():
                 response = await self._client.post("/v1/embeddings", json=body, headers=headers)

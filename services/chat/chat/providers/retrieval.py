@@ -5,6 +5,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import httpx
+from common import tracing
 from common.errors import ApiError, unavailable
 from common.identity import IDENTITY_HEADER, SERVICE_HEADER, Caller, Signer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -71,7 +72,11 @@ class Retrieval:
             body["collection_id"] = str(collection_id)
         if asset_ids is not None:
             body["filters"] = {"asset_ids": [str(asset_id) for asset_id in asset_ids]}
-        headers = {IDENTITY_HEADER: caller.token, SERVICE_HEADER: self._signer.service_token()}
+        headers = {
+            IDENTITY_HEADER: caller.token,
+            SERVICE_HEADER: self._signer.service_token(),
+            "traceparent": tracing.current(),
+        }
         with metrics.retrieval.time():
             reply = await self._ask(body, headers)
         metrics.passages.observe(len(reply.chunks))

