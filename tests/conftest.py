@@ -18,6 +18,7 @@ from common.db import Database
 from common.migrations import core_tables
 from stack.testing import ThrowawayPostgres, ThrowawayRabbit, ThrowawayStack
 
+from tests.e2e.api import OPEN
 from tests.media_server import MediaServer
 
 TEMPLATE = "earshot_template"
@@ -159,6 +160,8 @@ def stack() -> Generator[ThrowawayStack]:
     environ = {"EARSHOT_ALLOW_PRIVATE_HOSTS": "true", "ASR_PART_SECONDS": "15"}
     with ThrowawayStack(environ=environ) as running:
         yield running
+        while OPEN:
+            OPEN.pop().close()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import httpx
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "demo" / "meeting.opus"
 SECOND = ROOT / "tests" / "data" / "second.opus"
+OPEN: list[httpx.Client] = []
 DONE = {"ready", "failed", "cancelled"}
 
 
@@ -19,6 +20,8 @@ class Api:
     def __init__(self, url: str, key: str) -> None:
         self.url = url
         self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+        # Closed when the session ends: tests make one where they need it and think no more of it.
+        OPEN.append(self.http)
 
     def get(self, path: str, **params: Any) -> Any:
         return self._parsed(self.http.get(path, params=params))

@@ -164,7 +164,8 @@ class Consumer:
         log.info("cannot_process", category=error.category, reason=error.message)
         try:
             async with delivery.record() as rec:
-                if isinstance(delivery.message, Fact):
+                # A failure that cannot be recorded must not be told by another failure, round and round.
+                if isinstance(delivery.message, Fact) and not isinstance(delivery.message, ProcessingFailed):
                     await rec.say(_failure(delivery, delivery.message, error))
         except (AlreadyHandled, Stale):
             return "stale"

@@ -22,6 +22,8 @@ from common.logs import get_logger
 log = get_logger()
 
 REQUEST_ID_HEADER = "X-Request-Id"
+# The rest of a refused body is not worth reading.
+_CLOSE = {"Connection": "close"}
 _TYPES = {
     400: "bad_request",
     401: "unauthorized",
@@ -206,7 +208,7 @@ class BodyLimit:
             received += len(message.get("body", b""))
             if received > self._max_bytes:
                 # FastAPI lets only this kind through while it reads a body.
-                raise HTTPException(413, f"The body is larger than {self._max_bytes} bytes.")
+                raise HTTPException(413, f"The body is larger than {self._max_bytes} bytes.", _CLOSE)
             return message
 
         await self._app(scope, counted, send)
@@ -217,6 +219,7 @@ class BodyLimit:
             413,
             "too_large",
             f"The body is larger than {self._max_bytes} bytes.",
+            headers=_CLOSE,
         )
         await response(scope, receive, send)
 

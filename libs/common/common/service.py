@@ -55,6 +55,8 @@ class Service:
         self.consumer = Consumer(name, self.db, self.publisher, self.relay, self.progress)
         self.subscriptions = Subscriptions(settings.rabbitmq_url, self.consumer)
         self.max_body_bytes = 1024 * 1024
+        # True where requests are answered, and facts wait in the outbox, while the broker is away.
+        self.ready_without_broker = False
         self.streaming_paths: tuple[str, ...] = ("/internal/uploads",)
         self._routers: list[APIRouter] = []
         self._backgrounds: list[_Background] = []
@@ -152,7 +154,7 @@ class Service:
 
     async def ready(self) -> dict[str, bool]:
         checks = {"database": await self.db.ready()}
-        if self.does("worker"):
+        if self.does("worker") and not self.ready_without_broker:
             checks["consumers"] = self.subscriptions.ready
             checks["relay"] = monotonic() - self.relay.last_beat < _STALE_BEAT_SECONDS
         return checks

@@ -19,6 +19,7 @@ log = get_logger()
 
 Receive = Callable[[AbstractIncomingMessage], Awaitable[None]]
 _GATEWAY_PREFETCH = 50
+_START_SECONDS = 30
 
 
 async def _as_it_is(message: Any) -> Any:
@@ -51,7 +52,8 @@ class Subscriptions:
         """Waits for the broker as long as it takes; topology first, then traffic."""
         while True:
             try:
-                await self._start_once()
+                # A broker that is just coming up may accept a consumer and never say so.
+                await asyncio.wait_for(self._start_once(), _START_SECONDS)
             except BROKER_AWAY as error:
                 log.warning("broker_waits", error=repr(error)[:200])
                 await self.close()

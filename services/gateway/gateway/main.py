@@ -48,6 +48,7 @@ def serve(service: Service, settings: GatewaySettings) -> None:
     document = find_openapi(settings.openapi_path)
     table = read_table(document or {})
     service.max_body_bytes = settings.max_json_bytes
+    service.ready_without_broker = True
     service.streaming_paths = ("/api/recordings/upload", *file_paths(table))
     for router in (health, auth, keys, users, members, collections, upload, recordings, live, pages):
         service.serve(router.router)

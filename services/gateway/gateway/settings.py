@@ -7,8 +7,6 @@ from pathlib import Path
 from common.settings import ServiceSettings, service_config, shared
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 
-_GIBIBYTE = 1024**3
-
 
 class GatewaySettings(ServiceSettings):
     """Read from the environment once, in ``main``."""
@@ -36,7 +34,7 @@ class GatewaySettings(ServiceSettings):
     )
 
     max_json_bytes: int = Field(default=1024 * 1024, ge=1024, description="Largest body that is not a file, bytes")
-    max_upload_bytes: int = Field(default=10 * _GIBIBYTE, ge=1, description="Largest file of one upload, bytes")
+    max_upload_bytes: int = Field(default=5_000_000_000, ge=1, description="Largest file of one upload, bytes")
     requests_per_second: float = Field(default=100.0, gt=0, description="Steady rate per user, requests per second")
     request_burst: float = Field(default=500.0, ge=1, description="Requests a user may make at once")
     bad_keys_per_minute: float = Field(default=600.0, gt=0, description="Wrong keys taken from one address per minute")

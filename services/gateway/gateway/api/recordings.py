@@ -56,30 +56,20 @@ class RecordingFields(Asked):
 
 
 class RecordingRequest(RecordingFields):
-    """A recording to take in: exactly one of `url` and `upload_id`."""
+    """A recording to fetch; a file goes to `/api/recordings/upload`."""
 
-    url: str | None = Field(default=None, max_length=4000)
-    upload_id: UUID | None = None
-
-    @model_validator(mode="after")
-    def _one_place(self) -> "RecordingRequest":
-        if (self.url is None) == (self.upload_id is None):
-            raise ValueError("give either url or upload_id")
-        return self
+    url: str = Field(max_length=4000)
 
     def source(self) -> Source:
-        if self.url is not None:
-            return Source(type="url", url=self.url)
-        return Source(type="upload", upload_id=self.upload_id)
+        return Source(type="url", url=self.url)
 
 
-@router.post("", status_code=202, summary="Add a recording by URL or upload")
+@router.post("", status_code=202, summary="Add a recording by URL")
 async def add_recording(
     wish: RecordingRequest, user: CurrentUser, door: TheDoor, response: Response, key: OnceKey = None
 ) -> models.Accepted:
     """Answers as soon as it is noted; follow it at its status."""
-    if wish.url is not None:
-        check_place(wish.url, door)
+    check_place(wish.url, door)
     asked = fingerprint("POST /api/recordings", wish.model_dump_json())
     asset_id, _ = await take_in(door, user, wish, wish.source(), key, asked)
     response.headers["Location"] = f"/api/recordings/{asset_id}"
