@@ -12,7 +12,6 @@ from chat.bells import Bells
 from chat.queries import reading
 from chat.queries.rows import EventRow
 
-_TOUCH_SECONDS = 1.0
 REMOVED: dict[str, Any] = {
     "message": "The answer was removed: something it was made from is gone or closed to you.",
     "error_type": "not_found",
@@ -22,20 +21,22 @@ REMOVED: dict[str, Any] = {
 
 
 class Follower:
-    """``poll_seconds``: how soon news from writers in other processes are seen."""
+    """``poll_seconds``: how soon news from writers in other processes are seen; ``touch_seconds``: how often a reader
+    shows that it is still there, and its right to read is looked up."""
 
-    def __init__(self, db: Database, bells: Bells, poll_seconds: float) -> None:
+    def __init__(self, db: Database, bells: Bells, poll_seconds: float, touch_seconds: float) -> None:
         self._db = db
         self._bells = bells
         self._poll_seconds = poll_seconds
+        self._touch_seconds = touch_seconds
 
     async def follow(self, answer_id: UUID, user_id: UUID, after: int = 0) -> AsyncGenerator[EventRow | None]:
         """Events behind ``after`` up to the last one; None whenever there was nothing new."""
-        touched = -_TOUCH_SECONDS
+        touched = -self._touch_seconds
         with self._bells.hung(answer_id) as bell:
             while True:
                 bell.clear()
-                if monotonic() - touched >= _TOUCH_SECONDS:
+                if monotonic() - touched >= self._touch_seconds:
                     touched = monotonic()
                     if not await self._touch(answer_id, user_id):
                         yield EventRow(after + 1, "error", REMOVED)

@@ -31,7 +31,8 @@ def build(settings: ChatSettings | None = None) -> Service:
     writers, bells = Writers(settings), Bells()
     answering = Answering(Retrieval(embedder, signer), Likeness(embedder, signer), writers)
     writer = Writer(service.db, answering, writers, bells, settings)
-    follower = Follower(service.db, bells, settings.flush_seconds)
+    # Well before a silent reader counts as gone, even when a touch or two come late.
+    follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
 
     service.hear(TranscriptCompleted, handlers.note_revision)
     service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))
