@@ -167,6 +167,8 @@ class RabbitMQ:
             "HOME": str(self.folder / "home"),
             "LC_ALL": "C.UTF-8",
             "ERL_EPMD_PORT": str(self.ports.epmd),
+            # Otherwise an Erlang that finds no port mapper leaves one behind that nobody would ever stop.
+            "ERL_FLAGS": "-start_epmd false",
             "ERL_EPMD_ADDRESS": ports.LOOPBACK,
             "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_DIST_PORT": str(self.ports.dist),
