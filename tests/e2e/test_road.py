@@ -219,3 +219,34 @@ def test_deleting_while_it_is_processed_leaves_nothing_either(
     traces.wait_idle(stack)
     assert traces.of_asset(stack, asset["id"]) == {}
     assert traces.orphans(stack) == {}
+
+
+def test_finished_parts_are_readable_while_the_job_runs(api: Api) -> None:
+    asset = api.upload(DEMO, collection_id=api.collection("part by part"))
+    path = f"/api/recordings/{asset['id']}/transcript"
+    seen: list[int] = []
+    while (now := api.asset(asset["id"]))["status"] in ("pending", "processing"):
+        answer = api.http.get(path)
+        if answer.status_code == 404:
+            assert not seen, "what could be read once can be read on"
+        elif not answer.json()["complete"]:
+            seen.append(len(answer.json()["segments"]))
+        time.sleep(0.2)
+    assert now["status"] == "ready"
+    whole = api.transcript(asset["id"])
+    assert seen == sorted(seen)
+    assert 0 < seen[0] < len(whole["segments"])
+    assert whole["complete"] is True
+
+
+def test_cancelling_stops_the_work_and_retrying_goes_on(api: Api, stack: ThrowawayStack) -> None:
+    asset = api.upload(DEMO, collection_id=api.collection("cancelled"))
+    api.until(asset["id"], lambda now: now["stage"] == "transcribe" and now["status"] == "processing")
+    api.post(f"/api/assets/{asset['id']}/cancel")
+    assert api.asset(asset["id"])["status"] == "cancelled"
+    traces.wait_idle(stack)
+    assert api.asset(asset["id"])["status"] == "cancelled"
+    api.post(f"/api/assets/{asset['id']}/retry", {})
+    done = api.wait(asset["id"])
+    assert (done["status"], done["run"]) == ("ready", 2)
+    assert api.transcript(asset["id"])["segments"]
