@@ -58,7 +58,20 @@ class Api:
             if asset is not None and holds(asset):
                 return asset
             assert time.monotonic() < deadline, f"still {asset}: {self._patiently(asset_id, '/status')}"
+            time.sleep(0.1)
+
+    def wait_up(self) -> None:
+        """Until every service is ready again after one of them was killed."""
+        deadline = time.monotonic() + 90
+        while not self._up():
+            assert time.monotonic() < deadline
             time.sleep(0.3)
+
+    def _up(self) -> bool:
+        try:
+            return self.http.get("/api/health/ready").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def _patiently(self, asset_id: str, more: str = "") -> Any:
         """None while the gateway is being started again."""

@@ -37,12 +37,14 @@ def prefix_for(folder: Path, program: Path) -> list[str]:
 
 
 def _become(uid: int) -> list[str]:
-    # The one capability kept lets it reach the data folder below a private home; it is not the owner of anything else.
+    # The one capability kept lets it reach programs and data below a private home; it is not the owner of anything
+    # else. Without the secure bit access(2), by which Postgres looks for its own programs, would not count it.
     return [
         "setpriv",
         f"--reuid={uid}",
         f"--regid={uid}",
         "--clear-groups",
+        "--securebits=+no_setuid_fixup",
         "--inh-caps=-all,+dac_override",
         "--ambient-caps=-all,+dac_override",
         "--",
