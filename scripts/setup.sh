@@ -74,7 +74,8 @@ apt_install() {
 }
 
 apt_get_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >"$LOG" 2>&1
+    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
+        apt-get install -qq -y --no-install-recommends "$@" >"$LOG" 2>&1
 }
 
 rabbitmq_service_exists() { dpkg -s rabbitmq-server >/dev/null 2>&1; }

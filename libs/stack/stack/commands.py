@@ -4,13 +4,14 @@
         Foreground: starts everything, calls on_ready(running) once, prints the services' log lines and returns after
         Ctrl-C or SIGTERM with everything stopped. detach=True: returns when everything is ready and leaves it running;
         with bound=True no longer than the calling process, even if that is killed (Linux).
-        A stack that already runs on this folder is returned as it is (running.already is True).
+        A stack that already runs on this folder is returned with a fresh link (running.already is True).
     down(data, *, say=print) -> Stopped                 stops it, also what a killed `up` left behind
     status(data) -> StackStatus                         what runs, where, how ready, how much memory
     doctor(data) -> list[Check]                         what this machine lacks, each with a remedy
     logs(data, services=(), *, follow=False, lines=50) -> Iterator[LogLine]
     migrate(data, *, database_url=None, say=print) -> Migrated
     schemas(root, *, check=False) -> SchemasWritten      writes or compares <root>/schemas
+    sign_in_link(data) -> str                            a fresh link that signs one browser in, once
 
 `data` is the data folder (`.earshot`), as a pathlib.Path; it is created by `up` when absent. `say` receives one line
 for a person at a time. Errors are `stack.errors.StackError` (`str(error)` is a plain sentence, `.remedy` says what to
@@ -19,6 +20,7 @@ do). `on_ready` is called in another thread, because it may take its time while 
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from stack.doctor import examine
@@ -46,6 +48,7 @@ def up(
     ready = on_ready or _nothing_more
     running = already_running(folder)
     if running is not None:
+        running = replace(running, sign_in_link=sign_in_link(data))
         ready(running)
         return running
     wish = Wish(folder, port, dict(os.environ))
@@ -81,6 +84,12 @@ def doctor(data: Path) -> list[Check]:
 def logs(data: Path, services: Sequence[str] = (), *, follow: bool = False, lines: int = 50) -> Iterator[LogLine]:
     """Includes `postgres` and `rabbitmq` when they are named."""
     return read_logs(DataFolder.at(data), services, follow=follow, lines=lines)
+
+
+def sign_in_link(data: Path) -> str:
+    from stack.links import sign_in_link as make
+
+    return make(DataFolder.at(data))
 
 
 def migrate(data: Path, *, database_url: str | None = None, say: Say = print) -> Migrated:

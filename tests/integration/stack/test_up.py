@@ -90,6 +90,11 @@ def test_starting_it_again_finds_it_running(stack: ThrowawayStack) -> None:
     again = commands.up(stack.data.path, detach=True, say=silent)
     assert again.already
     assert again.url == stack.url
+    # Links are good once: this one is new, and it signs in.
+    assert again.sign_in_link not in (None, stack.running.sign_in_link)
+    with httpx.Client(base_url=stack.url, follow_redirects=True) as browser:
+        browser.get(str(again.sign_in_link))
+        assert browser.get("/api/auth/me").status_code == 200
 
 
 def test_logs_hold_what_the_services_said(stack: ThrowawayStack) -> None:

@@ -76,4 +76,4 @@ def root(
 
 
 def main() -> None:
-    app()
+    app(prog_name="earshot")
