@@ -4,6 +4,7 @@ import dataclasses
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -35,8 +36,8 @@ def up_detached(wish: Wish, *, say: Say, bound: bool = False) -> Running:
     except BaseException:
         _stop(process)
         raise
-    # Nobody waits for the supervisor from here on; without this, Python would complain about an unfinished child.
-    process.returncode = 0
+    # Nobody asks for the supervisor's end, but when it comes before ours it must not stay as a zombie.
+    threading.Thread(target=process.wait, name="reap-supervisor", daemon=True).start()
     return dataclasses.replace(_running(wish.folder), detached=True)
 
 
