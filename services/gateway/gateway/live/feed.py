@@ -92,26 +92,23 @@ class Feed:
             channel = await connection.channel()
             await declare_topology(channel)
             async with asyncio.TaskGroup() as group:
-                for work in await self._hear(channel):
-                    group.create_task(work)
+                await self._hear(channel, group)
                 await lost.wait()
                 raise ConnectionError("the broker's connection was lost")
 
-    async def _hear(self, channel: AbstractChannel) -> list[Any]:
-        """Begin to consume; the coroutines that handle what comes, one message after the other."""
-        work: list[Any] = []
+    async def _hear(self, channel: AbstractChannel, group: asyncio.TaskGroup) -> None:
+        """Begin to consume; tasks of the group handle what comes, one message after the other."""
         if self._keeper is not None:
             queue = await channel.get_queue(topology.PROGRESS_QUEUE)
-            work.append(await _in_order(queue, self._keep))
+            await _in_order(queue, self._keep, group)
         if self._teller is not None:
             own = await channel.declare_queue(
                 f"gateway.live.{uuid4().hex}", exclusive=True, auto_delete=True, arguments={"x-max-length": 10_000}
             )
             self._queue, self._bound = own, set()
-            work.append(await _in_order(own, self._tell))
+            await _in_order(own, self._tell, group)
             await self.rebind()
-            work.append(self._catch_up(self._teller))
-        return work
+            group.create_task(self._catch_up(self._teller))
 
     async def _catch_up(self, teller: Teller) -> None:
         """What passed while the broker was away is in a snapshot; a second one is for those who came back later."""
@@ -129,7 +126,7 @@ class Feed:
         await self._teller.tell(message.routing_key or "", json.loads(message.body))
 
 
-async def _in_order(queue: AbstractQueue, handle: Handle) -> Any:
+async def _in_order(queue: AbstractQueue, handle: Handle, group: asyncio.TaskGroup) -> None:
     """Consume into a short queue of our own: the oldest goes when it is full, and no message waits for an ack."""
     waiting: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue(_MOST_WAITING)
 
@@ -139,7 +136,7 @@ async def _in_order(queue: AbstractQueue, handle: Handle) -> Any:
         waiting.put_nowait(message)
 
     await queue.consume(receive, no_ack=True)
-    return _handle_all(waiting, handle)
+    group.create_task(_handle_all(waiting, handle))
 
 
 async def _handle_all(waiting: "asyncio.Queue[AbstractIncomingMessage]", handle: Handle) -> None:
