@@ -15,7 +15,7 @@ from asr.handlers.recognising import Recognising
 from asr.providers.engine import Engine, EngineFailed, Recognised
 from asr.providers.engines import Engines
 from asr.providers.pocketsphinx import PocketSphinx
-from common.errors import AlreadyHandled, CannotProcess, Stale
+from common.errors import AlreadyHandled, CannotProcess, Stale, TryAgain
 from common.events import (
     AssetDeleted,
     AssetPurged,
@@ -182,9 +182,24 @@ async def test_a_late_fact_of_an_older_run_leaves_no_trace(bench: Bench, clip: P
 
 
 async def test_restarting_what_was_never_fetched_is_explained(bench: Bench) -> None:
-    with pytest.raises(CannotProcess) as refused:
+    """Tried again a few times, because the fetched recording may still be on its way, then told to the user."""
+    with pytest.raises(TryAgain) as refused:
         await bench.hand(about(bench, ProcessingRestarted, 2, from_stage="transcribe"))
     assert "fetch" in refused.value.advice
+    assert refused.value.attempts < 6
+
+
+async def test_what_was_fetched_is_kept_though_its_run_was_cancelled(bench: Bench, clip: Path) -> None:
+    """Cancelled between fetching and planning: a retry begins with recognition, not with the fetch."""
+    fetched = await bench.fetched(clip)
+    await bench.hand(about(bench, ProcessingCancelled))
+    with pytest.raises(Stale):
+        await bench.hand(fetched)
+    assert await bench.take() == []
+    assert (await counts(bench))["parts"] == 0
+    await bench.hand(about(bench, ProcessingRestarted, 2, from_stage="transcribe"))
+    parts = await bench.take()
+    assert {part.run for part in parts} == {2}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from common import topology
+from common import assets, topology
 from common.db import Database
 from common.delivery import Delivery
-from common.errors import CannotProcess
+from common.errors import CannotProcess, TryAgain
 from common.events import Fact, PartPlanned, ProcessingRestarted, RecordingFetched, TranscriptionRecognised
 
 from asr import metrics
@@ -52,6 +52,7 @@ class Planning:
             language=choose_language(engine, fact.options.language),
             engine=engine.name,
         )
+        await self._keep(row, fact)
         if row.state == "skipped":
             # Kept all the same: a restart from this stage is how somebody asks for the transcript later.
             await self._record(row, engine, [], fact, delivery)
@@ -61,8 +62,8 @@ class Planning:
     async def restart(self, fact: ProcessingRestarted, delivery: Delivery) -> None:
         """On ``processing.restarted``: the run rises; from our stage, the kept recording is planned again.
 
-        Parts that were recognised under the same settings are not recognised again. Raises CannotProcess when
-        nothing was ever fetched.
+        Parts that were recognised under the same settings are not recognised again. Raises TryAgain when
+        nothing was fetched yet.
         """
         if fact.from_stage != _STAGE:
             async with delivery.record():
@@ -70,13 +71,26 @@ class Planning:
         async with self.db.acquire() as conn:
             kept = await recognition.read_transcription(conn, fact.asset_id)
         if kept is None:
-            raise CannotProcess(
-                "There is no sound to recognise yet.", category="not_found", advice="Retry from the fetch stage."
+            # The fetched recording may still be on its way to us.
+            raise TryAgain(
+                "There is no sound to recognise yet.",
+                category="not_found",
+                advice="Retry from the fetch stage.",
+                attempts=4,
             )
         engine = self.engines.choose(kept.options.engine)
         language = choose_language(engine, kept.options.language)
         row = replace(kept, run=fact.run, state="planned", engine=engine.name, language=language)
         await self._plan(row, engine, fact, delivery)
+
+    async def _keep(self, row: Transcription, fact: RecordingFetched) -> None:
+        """Note what was fetched even if this run is cancelled: a later one starts from here, not from the fetch."""
+        async with self.db.transaction() as conn:
+            state = await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
+            kept = await recognition.read_transcription(conn, fact.asset_id)
+            wanted = state.deleted_at is None and fact.run >= state.run
+            if wanted and (kept is None or kept.run < fact.run):
+                await recognition.save_transcription(conn, row)
 
     async def _plan(self, row: Transcription, engine: Engine, fact: Fact, delivery: Delivery) -> None:
         await delivery.still_wanted()
