@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from bench import messaging, search, whole
 from common import bootstrap
+from common.logs import configure_logging
 from common.migrations import core_tables
 from rich.console import Console
 from rich.table import Table
@@ -50,6 +51,7 @@ async def run_messaging() -> None:
 
 
 def main() -> None:
+    configure_logging("bench", "WARNING", "console")
     wanted = sys.argv[1:] or SECTIONS
     unknown = set(wanted) - set(SECTIONS)
     if unknown:
