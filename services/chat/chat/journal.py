@@ -1,5 +1,6 @@
 """One answer's events on their way into the table that every reader reads."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,8 @@ class Journal:
         self._bells = bells
         self._seq = 0
         self._pending: list[tuple[str, dict[str, Any]]] = []
+        # The clock flushes beside the writer that finishes: their events must be numbered and written in turn.
+        self._turn = asyncio.Lock()
 
     async def keep(self, passages: list[Passage]) -> list[Passage]:
         """Note the passages' assets as sources; passages of assets deleted meanwhile are left out."""
@@ -44,15 +47,16 @@ class Journal:
 
     async def flush(self) -> None:
         """Raises Gone."""
-        if self._pending:
-            pending, self._pending = self._pending, []
-            await self._write(pending)
+        async with self._turn:
+            if self._pending:
+                pending, self._pending = self._pending, []
+                await self._write(pending)
 
     async def finish(self, outcome: Outcome) -> None:
         """The outcome, its citations and the last events, together. Raises Gone."""
         last: list[tuple[str, dict[str, Any]]] = [("citations", {}), ("done", {})]
-        pending, self._pending = self._pending, []
-        async with self._db.transaction() as conn:
+        async with self._turn, self._db.transaction() as conn:
+            pending, self._pending = self._pending, []
             if not await writing.append_events(conn, self._id, self._rows([*pending, *last])):
                 raise Gone
             await writing.add_citations(conn, self._id, "cited", outcome.citations)
@@ -76,8 +80,8 @@ class Journal:
             "advice": error.advice,
             "status_code": error.status_code,
         }
-        pending, self._pending = self._pending, []
-        async with self._db.transaction() as conn:
+        async with self._turn, self._db.transaction() as conn:
+            pending, self._pending = self._pending, []
             if not await writing.append_events(conn, self._id, self._rows([*pending, ("error", data)])):
                 raise Gone
             state = "interrupted" if interrupted else "failed"
