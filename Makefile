@@ -2,13 +2,16 @@
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run down test check lint types imports drift schemas bench clean
+.PHONY: help setup setup-whisperx demo run down test check lint types imports drift schemas bench faults clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Install what is needed: virtual environment, rabbitmq-server, ffmpeg; starts nothing
 	@scripts/setup.sh
+
+setup-whisperx: setup ## Install the second environment, with torch, that tests/whisperx runs in (7 GB); make test does
+	@scripts/setup-whisperx.sh
 
 demo: setup ## Transcribe the demo recording, ask six questions, check every answer, stop everything
 	@./earshot demo
@@ -20,7 +23,7 @@ down: ## Stop what make run started; its data stays in .earshot
 	@if [ -x $(VENV)/python ]; then ./earshot down; fi
 
 test: setup ## Run all tests on throwaway servers (ARGS="tests/unit -k words" narrows it)
-	$(VENV)/pytest $(ARGS)
+	scripts/test.sh $(ARGS)
 
 check: lint types imports drift test ## All that must be green: lint, types, import rules, drift, tests
 
@@ -43,6 +46,9 @@ schemas: setup ## Write the generated files anew
 bench: setup ## Measure side by side with raw peers, in one run
 	PYTHONPATH=tests $(VENV)/python -m bench $(ARGS)
 
+faults: setup ## Kill, freeze and cut off everything under load, then check the ledger (ARGS="--seed 7" replays)
+	$(VENV)/python -m tests.faults $(ARGS)
+
 clean: down ## Remove the virtual environments and caches; data in .earshot and system packages stay
-	rm -rf .venv .venv-tools .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-whisperx .venv-tools .pytest_cache .ruff_cache .import_linter_cache
 	find libs services tests -name __pycache__ -type d -prune -exec rm -rf {} +

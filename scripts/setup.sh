@@ -159,19 +159,24 @@ get_uv() {
         >"$LOG" 2>&1 || { rm -rf .venv-tools; say "uv could not be installed: $(tail -n 2 "$LOG" | tr '\n' ' ')"; }
 }
 
+# What somebody has added to the default installation stays.
+extras() { ! compgen -G '.venv/lib/python*/site-packages/whisperx' >/dev/null || printf -- '--extra whisperx'; }
+
 # Bars for whoever watches, silence for a log.
 sync() {
     local uv=$1 quiet=()
     shift
     [ -t 2 ] || quiet=(--quiet)
-    "$uv" sync --locked --all-packages ${quiet[@]+"${quiet[@]}"} "$@"
+    # shellcheck disable=SC2046 # two words, or none
+    "$uv" sync --locked --all-packages $(extras) ${quiet[@]+"${quiet[@]}"} "$@"
 }
 
 sync_packages() {
     local uv python
     uv=$(uv_path) || return 1
     if [ -x .venv/bin/python ] && fits .venv/bin/python; then
-        "$uv" sync --quiet --locked --all-packages --check >/dev/null 2>&1 && return 0
+        # shellcheck disable=SC2046
+        "$uv" sync --quiet --locked --all-packages $(extras) --check >/dev/null 2>&1 && return 0
         sync "$uv"
         return
     fi

@@ -1,20 +1,23 @@
-"""``make bench``: rest, overhead, messaging and search, side by side in one run. Name some to run only those."""
+"""``make bench``: side by side in one run, see SECTIONS. Name some to run only those.
+
+Messaging has four parts that can be named too: consuming, relaying, poison, backlog.
+"""
 
 import asyncio
 import sys
 from collections.abc import Sequence
-from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
-from bench import messaging, search, whole
-from common import bootstrap
+from bench import broker_away, search, whole
+from bench.messaging import backlog, consuming, poison, relaying
+from bench.messaging.ground import prepared
+from bench.messaging.lines import HEADS, Line
 from common.logs import configure_logging
-from common.migrations import core_tables
 from rich.console import Console
 from rich.table import Table
-from stack.testing import ThrowawayPostgres, ThrowawayRabbit, ThrowawayStack
+from stack.testing import ThrowawayStack
 
-SECTIONS = ("rest", "overhead", "messaging", "search")
+SECTIONS = ("rest", "overhead", "messaging", "search", "broker-away")
+MESSAGING = {"consuming": consuming.run, "relaying": relaying.run, "poison": poison.run, "backlog": backlog.run}
 console = Console()
 
 
@@ -35,33 +38,30 @@ def run_whole(wanted: Sequence[str]) -> None:
             show("The road without recognition", ("what", "median of 5", "goal"), whole.overhead(stack))
 
 
-async def run_messaging() -> None:
-    with ThrowawayPostgres(durable=True) as postgres, ThrowawayRabbit() as rabbit:
-        parts = urlsplit(postgres.url)
-        place = parts.netloc.rpartition("@")[2]
-        url = urlunsplit(parts._replace(netloc=f"earshot_chat:secret@{place}"))
-        admin = await asyncpg.connect(postgres.url)
-        await bootstrap.bootstrap(admin, {"chat": url})
-        await admin.close()
-        owner = await asyncpg.connect(url)
-        await owner.execute(core_tables())
-        await owner.close()
-        rows = await messaging.run(url, rabbit.url)
-    show("Published to handled", ("what", "Earshot", "raw aio-pika, same SQL", "ratio"), rows)
+async def run_messaging(wanted: Sequence[str]) -> None:
+    measured: list[Line] = []
+    async with prepared() as ground:
+        for name, part in MESSAGING.items():
+            if name in wanted or "messaging" in wanted:
+                console.print(f"[dim]messaging: {name} …[/dim]")
+                measured += await part(ground)
+    show("Messaging (medians of interleaved rounds)", HEADS, [line.cells for line in measured])
 
 
 def main() -> None:
     configure_logging("bench", "WARNING", "console")
     wanted = sys.argv[1:] or SECTIONS
-    unknown = set(wanted) - set(SECTIONS)
+    unknown = set(wanted) - {*SECTIONS, *MESSAGING}
     if unknown:
-        sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+        sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join((*SECTIONS, *MESSAGING))}")
     if {"rest", "overhead"} & set(wanted):
         run_whole(wanted)
-    if "messaging" in wanted:
-        asyncio.run(run_messaging())
+    if {"messaging", *MESSAGING} & set(wanted):
+        asyncio.run(run_messaging(wanted))
     if "search" in wanted:
         asyncio.run(search.main())
+    if "broker-away" in wanted:
+        show("The gateway while the broker is away", broker_away.HEADS, asyncio.run(broker_away.run()))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def test_the_gateway_handles_what_moves_a_job_forward() -> None:
     assert {
         "recording.fetched.v1",
         "transcript.completed.v1",
+        "transcript.revised.v1",
         "asset.indexed.v1",
         "processing.failed.v1",
         "asset.purged.v1",

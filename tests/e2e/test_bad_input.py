@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from common.categories import CATEGORIES
 from stack.testing import ThrowawayStack
 
 from tests.e2e import traces
@@ -79,7 +80,7 @@ def upload(api: Api, path: Path) -> tuple[int, Any]:
     return answer.status_code, answer.json()
 
 
-def expect_failure(api: Api, asset_id: str, categories: set[str]) -> dict[str, Any]:
+def expect_failure(api: Api, asset_id: str, categories: set[str], *, retryable: bool | None = None) -> dict[str, Any]:
     asset = api.wait(asset_id, seconds=SOON)
     assert asset["status"] == "failed", asset
     error = asset["error"]
@@ -87,6 +88,8 @@ def expect_failure(api: Api, asset_id: str, categories: set[str]) -> dict[str, A
     assert len(error["message"]) > 10
     assert len(error["advice"]) > 10
     assert error["stage"] == "fetch"
+    assert error["advice"].endswith(".")
+    assert retryable is None or error["retryable"] is retryable, error
     return asset
 
 
@@ -119,22 +122,24 @@ def test_addresses_that_are_none_are_refused_at_once(api: Api, url: str) -> None
 
 def test_a_host_that_does_not_exist_fails(api: Api) -> None:
     asset = api.add_url("http://no-such-host.invalid/talk.mp3")
-    expect_failure(api, asset["id"], {"unreachable"})
+    failed = expect_failure(api, asset["id"], {"unreachable"}, retryable=True)
+    assert "spelling" in failed["error"]["advice"], "more special than the category's own"
 
 
 def test_a_missing_file_fails(api: Api, media: MediaServer) -> None:
     asset = api.add_url(f"http://127.0.0.1:{media.port}/nothing-here.mp3")
-    expect_failure(api, asset["id"], {"not_found"})
+    expect_failure(api, asset["id"], {"not_found"}, retryable=False)
 
 
 def test_a_web_page_instead_of_a_recording_fails(api: Api, media: MediaServer) -> None:
     asset = api.add_url(media.serve("watch", b"", as_html))
-    expect_failure(api, asset["id"], {"not_media"})
+    failed = expect_failure(api, asset["id"], {"not_media"}, retryable=False)
+    assert failed["error"]["advice"] == CATEGORIES["not_media"].advice
 
 
 def test_a_server_that_stalls_fails_in_time(api: Api, media: MediaServer) -> None:
     asset = api.add_url(media.serve("stalls.opus", SECOND.read_bytes(), stalls(media.leaving)))
-    expect_failure(api, asset["id"], {"timeout", "unreachable"})
+    expect_failure(api, asset["id"], {"timeout", "unreachable"}, retryable=True)
 
 
 def test_a_failed_one_can_be_retried_once_the_reason_is_gone(api: Api, media: MediaServer) -> None:

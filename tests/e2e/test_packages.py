@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("gateway", "fetcher", "asr", "embedder", "chat")
-UV = shutil.which("uv")
+# The system's, else the one that `make setup` keeps beside the checkout.
+UV = shutil.which("uv") or shutil.which(ROOT / ".venv-tools" / "bin" / "uv")
 
 
 def sync(tmp_path: Path, *arguments: str) -> Path:

@@ -62,6 +62,22 @@ def test_every_asset_route_asks_who_is_there(stack: ThrowawayStack, owner: Api, 
         assert nobody.status_of(method.upper(), url) == 401, url
 
 
+def test_what_is_for_administrators_is_refused_to_everybody_else(owner: Api, stranger: Api) -> None:
+    document = owner.get("/openapi.json")
+    routes = [
+        (method, path)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if operation.get("x-earshot-scope") == "admin"
+    ]
+    assert len(routes) >= 6
+    for method, path in routes:
+        url = path.replace("{parked_id}", "00000000")
+        assert stranger.status_of(method.upper(), url) == 403, url
+    assert owner.status_of("GET", "/api/admin/parked/00000000") == 404
+    assert owner.status_of("GET", "/internal/parked") == 404
+
+
 def test_nothing_of_it_is_found_answered_or_listed(stranger: Api, owner: Api, asset: dict[str, Any]) -> None:
     text = owner.transcript(asset["id"])["segments"][0]["text"]
     assert owner.get("/api/search", q=text)["items"] != []

@@ -10,7 +10,9 @@ from earshot.resources.answers import Answers
 from earshot.resources.assets import Assets, Jobs
 from earshot.resources.collections import Collections
 from earshot.resources.keys import Keys
+from earshot.resources.parked import ParkedMessages
 from earshot.resources.recordings import Recordings
+from earshot.resources.transcripts import Transcripts
 from earshot.transport import Transport, parse, raise_for_error
 
 
@@ -32,10 +34,12 @@ class Client:
         self.url = self._transport.url
         self.collections = Collections(self._transport)
         self.recordings = Recordings(self._transport)
+        self.transcripts = Transcripts(self._transport)
         self.assets = Assets(self._transport)
         self.jobs = Jobs(self._transport)
         self.answers = Answers(self._transport)
         self.keys = Keys(self._transport)
+        self.parked = ParkedMessages(self._transport)
 
     def health(self) -> Health:
         """That the server is alive, and its version."""

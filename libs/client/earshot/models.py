@@ -77,6 +77,21 @@ class Accepted(Model):
     job: Job
 
 
+class RefusedFile(Model):
+    """A file of a ZIP that the server did not take."""
+
+    filename: str
+    reason: str
+    advice: str | None = None
+
+
+class TakenIn(Model):
+    """Subtitle files that the server took: a job for each."""
+
+    jobs: list[Job]
+    refused: list[RefusedFile] = Field(default_factory=list[RefusedFile])
+
+
 class Stage(Model):
     name: str
     status: str
@@ -134,6 +149,36 @@ class Speaker(Model):
     name: str | None = None
 
 
+class SpeakerTalk(Speaker):
+    """A speaker, and how much they say."""
+
+    segment_count: int = 0
+    speech_seconds: float = 0.0
+
+
+class Revision(Model):
+    """One finished transcript; `change` says how it was made, `made_by` who made it where it was a person."""
+
+    revision: int
+    run: int | None = None
+    change: str | None = None
+    made_by: str | None = None
+    segment_count: int | None = None
+    word_count: int | None = None
+    created_at: datetime | None = None
+
+
+class Revised(Revision):
+    """The newest revision, with the segments that a correction changed."""
+
+    speakers: list[Speaker] = Field(default_factory=list[Speaker])
+    segments: list[Segment] = Field(default_factory=list[Segment])
+
+
+class Replaced(Revised):
+    replacements: int
+
+
 class Transcript(Model):
     """Times in seconds from the beginning of the recording."""
 
@@ -146,6 +191,36 @@ class Transcript(Model):
     warnings: list[Any] = Field(default_factory=list[Any])
     speakers: list[Speaker] = Field(default_factory=list[Speaker])
     segments: list[Segment] = Field(default_factory=list[Segment])
+
+
+class SpeakerAnalytics(Speaker):
+    """What one speaker contributes; `share` is of the speaking time of all."""
+
+    speaking_seconds: float = 0.0
+    share: float = 0.0
+    turn_count: int = 0
+    word_count: int = 0
+    words_per_minute: float = 0.0
+    longest_monologue_seconds: float = 0.0
+    interruption_count: int = 0
+    interrupted_count: int = 0
+    silence_seconds: float = 0.0
+
+
+class Analytics(Model):
+    """Figures of one revision of a transcript."""
+
+    asset_id: str
+    revision: int
+    duration_seconds: float
+    speech_seconds: float = 0.0
+    silence_seconds: float = 0.0
+    longest_silence_seconds: float = 0.0
+    overlap_seconds: float = 0.0
+    speaker_count: int = 0
+    turn_count: int = 0
+    word_count: int = 0
+    speakers: list[SpeakerAnalytics] = Field(default_factory=list[SpeakerAnalytics])
 
 
 class Locator(Model):
@@ -246,3 +321,42 @@ class Key(Model):
     key: str | None = None
     created_at: datetime | None = None
     expires_at: datetime | None = None
+
+
+class Parked(Model):
+    """A message that the server could not handle, as a list shows it."""
+
+    id: str
+    short_id: str
+    service: str
+    queue: str
+    type: str | None = None
+    asset_id: str | None = None
+    reason: str
+    parked_at: datetime
+    history_count: int = 0
+    size_bytes: int = 0
+
+
+class ParkedPage(Page[Parked]):
+    """`unavailable` names the services that could not be asked: theirs are missing here."""
+
+    unavailable: list[str] = Field(default_factory=list[str])
+
+
+class ParkedMessage(Parked):
+    """With all that is kept of it; `body` is JSON, text or base64, as `encoding` says."""
+
+    headers: dict[str, Any] = Field(default_factory=dict[str, Any])
+    history: list[str] = Field(default_factory=list[str])
+    encoding: str
+    body: Any = None
+    body_complete: bool = True
+
+
+class Replayed(Model):
+    """`stranded` stay parked, because their queue exists no longer."""
+
+    replayed: int
+    stranded: int = 0
+    unavailable: list[str] = Field(default_factory=list[str])

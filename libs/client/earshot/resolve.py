@@ -49,6 +49,15 @@ def the_one(text: str, found: list[Asset]) -> Asset:
     return found[0]
 
 
+def resolve_parked(client: Client, text: str) -> str:
+    """The id to ask for; the server itself knows short ids."""
+    if text != LAST:
+        return text
+    for message in client.parked.all(limit=1):
+        return message.id
+    raise EarshotError("Nothing is parked.", error_type="not_found")
+
+
 def resolve_collection(client: Client, text: str) -> Collection:
     if is_uuid(text):
         return client.collections.get(text)

@@ -22,6 +22,14 @@ def elapsed(seconds: float) -> str:
     return f"{minutes} min {rest:02} s"
 
 
+def age(seconds: float) -> str:
+    """How long ago, in the one unit that matters: 40 s, 12 min, 5 h, 3 d."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(max(0.0, seconds))} s"
+
+
 def size(size_bytes: float) -> str:
     for unit in ("B", "kB", "MB"):
         if size_bytes < 1000:

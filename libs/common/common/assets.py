@@ -1,11 +1,13 @@
 """One row per asset in every service: the lock that orders runs, revisions, cancelling and deletion."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from common.db import Connection
 from common.errors import Stale
+from common.events import Fact
 
 _COLUMNS = "asset_id, collection_id, run, revision, version, cancelled_run, deleted_at"
 
@@ -22,10 +24,12 @@ class AssetState:
     cancelled_run: int
     deleted_at: datetime | None
 
-    def check(self, run: int) -> None:
-        """Raises Stale when work for ``run`` must leave no trace any more."""
+    def check(self, run: int | None) -> None:
+        """Raises Stale when work for ``run`` must leave no trace any more; None is work that belongs to no run."""
         if self.deleted_at is not None:
             raise Stale("the asset is deleted")
+        if run is None:
+            return
         if run < self.run:
             raise Stale(f"run {run} is superseded by run {self.run}")
         if run <= self.cancelled_run:
@@ -34,18 +38,36 @@ class AssetState:
 
 async def lock_asset(conn: Connection, asset_id: UUID, collection_id: UUID, run: int) -> AssetState:
     """Insert or lock the asset's row until the transaction ends; the run it holds only ever rises."""
-    row = await conn.fetchrow(
+    [state] = (await _lock(conn, [asset_id], [collection_id], [run])).values()
+    return state
+
+
+async def lock_assets(conn: Connection, facts: Sequence[Fact]) -> dict[UUID, AssetState]:
+    """The same for facts about different assets, locked in the order of their ids."""
+    return await _lock(
+        conn,
+        [fact.asset_id for fact in facts],
+        [fact.collection_id for fact in facts],
+        [fact.run for fact in facts],
+    )
+
+
+async def _lock(
+    conn: Connection, asset_ids: list[UUID], collection_ids: list[UUID], runs: list[int]
+) -> dict[UUID, AssetState]:
+    rows = await conn.fetch(
         f"""
-        INSERT INTO asset_states AS s (asset_id, collection_id, run) VALUES ($1, $2, $3)
+        INSERT INTO asset_states AS s (asset_id, collection_id, run)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[]) AS came (asset_id, collection_id, run)
+        ORDER BY asset_id
         ON CONFLICT (asset_id) DO UPDATE SET run = greatest(s.run, excluded.run)
         RETURNING {_COLUMNS}
         """,
-        asset_id,
-        collection_id,
-        run,
+        asset_ids,
+        collection_ids,
+        runs,
     )
-    assert row is not None
-    return AssetState(**row)
+    return {row["asset_id"]: AssetState(**row) for row in rows}
 
 
 async def read_asset(conn: Connection, asset_id: UUID) -> AssetState | None:

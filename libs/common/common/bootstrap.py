@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 
 from common import topology
-from common.broker import connect, declare_on
+from common.amqp import connect
 from common.db import Connection
+from common.declaring import declare_on
 from common.ids import uuid7
 from common.migrations import upgrade
 from common.store import MARKER_KEY, ObjectMissing, open_store
@@ -18,6 +19,25 @@ from common.store import MARKER_KEY, ObjectMissing, open_store
 ROLE_CONNECTION_LIMIT = 18
 _LOCK = 0x45415253
 _PGVECTOR = (0, 8, 4)
+# What the server itself ends, whoever asked, and when it gives up a client that has vanished. An administrator may
+# set others for the role; the next migration sets these again.
+_LIMITS = {
+    # A statement. The relay's and the handlers' take milliseconds; a large recording's index some seconds.
+    "statement_timeout": "60s",
+    # The wait for a row that another transaction holds, while a connection of a small pool is held.
+    "lock_timeout": "5s",
+    # A frozen process holds its rows no longer. The relay waits for the broker's confirms inside a transaction.
+    "idle_in_transaction_session_timeout": "15s",
+    # A statement whose process died ends, instead of holding its locks to the end.
+    "client_connection_check_interval": "5s",
+    # Since Postgres 17. No message is held for ten minutes, so no transaction has a right to half of that.
+    "transaction_timeout": "300s",
+    # A machine that vanished gives its connections back to the role's limit.
+    "tcp_keepalives_idle": "15s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30s",
+}
 
 
 def credentials(url: str) -> tuple[str, str]:
@@ -78,12 +98,10 @@ async def _role(admin: Connection, service: str, role: str, password: str) -> No
         await admin.execute(f"GRANT {name} TO {_identifier(str(me))}")
     await admin.execute(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {name}")
     database = _identifier(str(await admin.fetchval("SELECT current_database()")))
-    for setting, value in (
-        ("search_path", f"{service}, public"),
-        ("statement_timeout", "'60s'"),
-        ("lock_timeout", "'10s'"),
-        ("idle_in_transaction_session_timeout", "'60s'"),
-    ):
+    settings = {"search_path": f"{service}, public"}
+    for row in await admin.fetch("SELECT name FROM pg_settings WHERE name = ANY($1)", list(_LIMITS)):
+        settings[row["name"]] = f"'{_LIMITS[row['name']]}'"
+    for setting, value in settings.items():
         await admin.execute(f"ALTER ROLE {name} IN DATABASE {database} SET {setting} = {value}")
 
 

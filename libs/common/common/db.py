@@ -1,68 +1,174 @@
-"""A small asyncpg pool that a lost Postgres cannot break."""
+"""A small asyncpg pool that a lost Postgres cannot break, and errors that say what became of the work."""
 
-import json
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from common.away import DATABASE_TROUBLE
+from common import patience
+from common.away import CONNECTION_LOST, DATABASE_TROUBLE, TOOK_TOO_LONG, USELESS
+from common.connecting import CANNOT_CONNECT, Connection, Connector, Silence, cut, is_lost
+from common.errors import DatabaseAway, TooSlow
+from common.patience import Patience
 
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
+    from asyncpg.pool import PoolConnectionProxy
+
     Pool = asyncpg.Pool[asyncpg.Record]
+    Borrowed = PoolConnectionProxy[asyncpg.Record]
 else:
-    Connection = asyncpg.Connection
     Pool = asyncpg.Pool
 
+__all__ = ["Connection", "Database", "consequence"]
 
-async def _prepare(connection: Connection) -> None:
-    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+# Idle connections go, so that many processes can share a role's limit, and none outlives a failover for long.
+_IDLE_SECONDS = 60.0
+_READY = Patience(connection_seconds=2.0, answer_seconds=3.0)
+_RETRY_SECONDS = 0.05
+_RELEASE_SECONDS = 2.0
 
 
 class Database:
-    """The service's slice of Postgres; its role's search_path names the schema, so SQL names only tables."""
+    """The service's slice of Postgres; its role's search_path names the schema, so SQL names only tables.
 
-    def __init__(self, url: str, *, size: int = 4, pooled: bool = False, acquire_seconds: float = 20.0) -> None:
-        self._url = url
+    How long one waits is the caller's `Patience`. Besides the errors of the SQL itself it raises DatabaseAway,
+    TooSlow, and one of away.DATABASE_BUSY; only on a live connection is a misuse of asyncpg told as such.
+    """
+
+    def __init__(self, url: str, *, size: int = 4, pooled: bool = False, kept_for_requests: int = 0) -> None:
+        """``kept_for_requests`` connections are never lent to work, however much of it there is."""
+        options: dict[str, Any] = {"statement_cache_size": 0} if pooled else {}
+        self._connector = Connector(url, **options)
         self._size = size
-        self._pooled = pooled
-        self._acquire_seconds = acquire_seconds
+        self._turns = asyncio.Semaphore(max(1, size - kept_for_requests))
         self._pool: Pool | None = None
+        self._closed = False
 
     async def open(self) -> None:
         """Connects to nothing yet, so that a service starts while its database is away."""
-        options: dict[str, Any] = {"statement_cache_size": 0} if self._pooled else {}
         self._pool = await asyncpg.create_pool(
-            self._url, min_size=0, max_size=self._size, init=_prepare, command_timeout=60, timeout=10, **options
+            min_size=0,
+            max_size=self._size,
+            connect=self._connector.connect,
+            reset=_as_it_is,
+            max_inactive_connection_lifetime=_IDLE_SECONDS,
         )
 
     async def close(self) -> None:
+        self._closed = True
+        self._connector.close()
         if self._pool is not None:
             self._pool.terminate()
             self._pool = None
 
     @property
     def pool(self) -> Pool:
+        if self._closed:
+            raise DatabaseAway("the database is closed: the process ends")
         if self._pool is None:
             raise RuntimeError("the database is not open")
         return self._pool
 
     @asynccontextmanager
     async def acquire(self) -> AsyncGenerator[Connection]:
-        """A connection outside any transaction. Raises TimeoutError when none is free in time."""
-        async with self.pool.acquire(timeout=self._acquire_seconds) as connection:
-            yield connection  # type: ignore[misc]  # the pool's proxy has the connection's interface
+        """A connection outside any transaction."""
+        pool, waiting = self.pool, patience.current()
+        async with self._turn(waiting):
+            borrowed = await self._take(waiting.connection_seconds)
+            connection: Connection = borrowed  # type: ignore[assignment]  # the proxy has the connection's interface
+            try:
+                with _limited(connection, waiting.answer_seconds):
+                    yield connection
+            except CANNOT_CONNECT as error:
+                outcome = consequence(error, connection)
+                if outcome is None:
+                    raise
+                raise outcome from error
+            finally:
+                # What was done is done, whether or not the connection can be used again.
+                with suppress(*CANNOT_CONNECT):
+                    await pool.release(borrowed, timeout=_RELEASE_SECONDS)
+
+    @asynccontextmanager
+    async def _turn(self, waiting: Patience) -> AsyncGenerator[None]:
+        """Work takes turns at the connections that are not kept for requests."""
+        if waiting.in_haste:
+            yield
+            return
+        try:
+            async with asyncio.timeout(waiting.connection_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise DatabaseAway("no connection in time: other work has them all") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def _take(self, seconds: float) -> "Borrowed":
+        """Tries until the time is over; the connector sees to it that this is no hot loop."""
+        why = "all are in use"
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        return await self.pool.acquire()
+                    except CANNOT_CONNECT as error:
+                        why = repr(error)[:200]
+                        await asyncio.sleep(_RETRY_SECONDS)
+        except TimeoutError:
+            raise DatabaseAway(f"no connection within {seconds:g} s: {why}") from None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
-        async with self.acquire() as connection, connection.transaction():
-            yield connection
+        """Commits at the end. DatabaseAway does not say whether it did: the answer to COMMIT may be what was lost."""
+        async with self.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except BaseException as error:
+                # Asyncpg's own context would hide this error behind the complaint that the connection is gone.
+                await _undo(connection, transaction, error)
+                raise
+            await transaction.commit()
 
     async def ready(self) -> bool:
         try:
-            async with self.acquire() as connection:
-                return await connection.fetchval("SELECT 1", timeout=3) == 1
-        except (*DATABASE_TROUBLE, OSError):
+            with patience.having(_READY):
+                async with self.acquire() as connection:
+                    return await connection.fetchval("SELECT 1") == 1
+        except DATABASE_TROUBLE:
             return False
+
+
+def _limited(connection: Connection, seconds: float | None) -> AbstractContextManager[None]:
+    return nullcontext() if seconds is None else Silence(connection, seconds)
+
+
+def consequence(error: Exception, connection: Connection) -> Exception | None:
+    """What an error means for the work; None when the work itself is at fault."""
+    # A connection that the server ended says so only in the cause.
+    if isinstance(error, TOOK_TOO_LONG) or isinstance(error.__cause__, TOOK_TOO_LONG):
+        return TooSlow()
+    if isinstance(error, USELESS):
+        cut(connection)
+    if not isinstance(error, CONNECTION_LOST) and not is_lost(connection):
+        return None
+    return DatabaseAway(repr(error.__cause__ or error)[:300])
+
+
+async def _undo(connection: Connection, transaction: Any, error: BaseException) -> None:
+    """Roll back. Where the server is still busy with a statement that nobody waits for, cut: then it does so itself."""
+    if isinstance(error, TimeoutError | asyncio.CancelledError):
+        cut(connection)
+    if not is_lost(connection):
+        # Where it fails, the pool drops the connection when it gets it back.
+        with suppress(*CANNOT_CONNECT):
+            await transaction.rollback()
+
+
+async def _as_it_is(_connection: Connection) -> None:
+    """Nothing of ours outlives a transaction (only SET LOCAL is used): a reset would cost a round trip per use."""

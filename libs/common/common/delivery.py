@@ -1,30 +1,19 @@
 """What a handler holds of the message it handles: its identity, its transaction, its progress."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from common import assets, inbox, topology
-from common.assets import AssetState
+from common import assets, crash, inbox, topology
 from common.db import Database
 from common.errors import Stale
 from common.events import Fact, Message
-from common.outbox import Relay, Transaction, saying
+from common.outbox import Relay, saying
 from common.progress import Progress
-
-
-@dataclass
-class Recording(Transaction):
-    """The one transaction in which a handler records: effects, inbox row and facts commit together."""
-
-    state: AssetState | None = None
-
-    @property
-    def asset(self) -> AssetState:
-        if self.state is None:
-            raise RuntimeError("this message is not about an asset, or was recorded without its lock")
-        return self.state
+from common.recording import Arrival, Recording, admit
+from common.together import Together
+from common.turns import Leaving
 
 
 @dataclass
@@ -39,27 +28,40 @@ class Delivery:
     db: Database
     relay: Relay | None = None
     live: Progress | None = None
+    leaving: Callable[[], bool] = lambda: False
+    # Where messages are recorded in groups.
+    together: Together | None = None
+    # For facts that count whatever became of the run they were said in; the asset's deletion still ends them.
+    any_run: bool = False
 
-    @asynccontextmanager
-    async def record(self, *, lock: bool = True, check: bool = True) -> AsyncGenerator[Recording]:
+    def record(self, *, lock: bool = True, check: bool = True) -> AbstractAsyncContextManager[Recording]:
         """Open the transaction, lock the asset's row first, and take the message in.
 
         ``lock=False`` for services that order the world by rows of their own; ``check=False`` for facts that
         apply to deleted or cancelled assets too. Raises Stale and AlreadyHandled, which end the handling well.
         """
+        arrival = Arrival(self.message, self.message_id, self.consumer, lock, check, self.any_run)
+        return self._record_alone(arrival) if self.together is None else self.together.join(arrival)
+
+    @asynccontextmanager
+    async def _record_alone(self, arrival: Arrival) -> AsyncGenerator[Recording]:
         async with saying(self.db, self.service, self.relay) as transaction:
-            recording = Recording(transaction.conn, self.service)
-            if lock and isinstance(self.message, Fact):
-                fact = self.message
-                recording.state = await assets.lock_asset(recording.conn, fact.asset_id, fact.collection_id, fact.run)
-                if check:
-                    recording.state.check(fact.run)
-            await inbox.take_in(recording.conn, self.consumer, self.message_id)
+            [admission] = await admit(transaction.conn, [arrival])
+            if admission.refusal:
+                raise admission.refusal
+            recording = Recording(transaction.conn, self.service, state=admission.state)
             yield recording
             transaction.said = recording.said
+            crash.point("record.committing")
+        crash.point("record.committed")
 
     async def still_wanted(self) -> None:
-        """For between the steps of long work. Raises Stale when its result would be thrown away."""
+        """For between the steps of long work.
+
+        Raises Stale when its result would be thrown away, Leaving when this process is about to end.
+        """
+        if self.leaving():
+            raise Leaving
         if not isinstance(self.message, Fact):
             return
         async with self.db.acquire() as conn:
@@ -67,7 +69,7 @@ class Delivery:
             if await inbox.is_handled(conn, self.consumer, self.message_id):
                 raise Stale("another worker finished this message")
         if state is not None:
-            state.check(self.message.run)
+            state.check(None if self.any_run else self.message.run)
 
     async def progress(self, fraction: float, words: str, **extra: object) -> None:
         """Tell whoever watches how far this stage is (0 to 1), in words for a person. May be lost."""

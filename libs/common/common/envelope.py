@@ -1,7 +1,7 @@
 """The envelope around a fact: CloudEvents 1.0 attributes as message headers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,9 @@ _PREFIX = "cloudEvents_"
 ATTEMPT = "x-attempt"
 ERRORS = "x-errors"
 _KEPT_ERRORS = 5
+_ERROR_CHARACTERS = 300
+# Together with errors and history well below the 128 KiB of one frame, which all headers of a message must fit into.
+_HEADER_BYTES = 32 * 1024
 
 
 def type_header(message: type[Message]) -> str:
@@ -65,14 +68,21 @@ def message_id_of(properties_id: str | None, headers: Mapping[str, Any], body: b
 
 def type_of(headers: Mapping[str, Any], routing_key: str) -> type[Message] | None:
     """What was sent: by header, by routing key, or, for what the broker moved, by where it first was."""
-    deaths: list[Mapping[str, Any]] = headers.get("x-death") or []
-    died_as = [str(key) for death in deaths for key in death.get("routing-keys", [])]
     named = str(headers.get(f"{_PREFIX}type", "")).removeprefix("earshot.")
-    for candidate in (named, routing_key, *died_as):
+    for candidate in (named, routing_key, *_died_as(headers.get("x-death"))):
         known = MESSAGES.get(candidate.removesuffix(".bulk"))
         if known is not None:
             return known
     return None
+
+
+def _died_as(noted: Any) -> list[str]:
+    """The routing keys that the broker noted when it moved the message; but anybody may write such a header."""
+    deaths: Iterable[Mapping[str, Iterable[object]]] = noted or ()
+    try:
+        return [str(key) for death in deaths for key in death["routing-keys"]]
+    except (TypeError, KeyError):
+        return []
 
 
 def attempt_of(headers: Mapping[str, Any]) -> int:
@@ -83,19 +93,65 @@ def attempt_of(headers: Mapping[str, Any]) -> int:
         return 1
 
 
+def is_retried(headers: Mapping[str, Any]) -> bool:
+    """Whether we handed it on to another attempt, counted or not."""
+    return ATTEMPT in headers
+
+
+def returns_of(headers: Mapping[str, Any]) -> int:
+    """How often the broker has delivered it before without an acknowledgement."""
+    count = headers.get("x-delivery-count", 0)
+    return count if isinstance(count, int) else 0
+
+
 def errors_of(headers: Mapping[str, Any]) -> list[str]:
+    return [line[:_ERROR_CHARACTERS] for line in lines_of(headers, ERRORS)]
+
+
+def lines_of(headers: Mapping[str, Any], name: str) -> list[str]:
+    """What a header of ours lists; nothing where a stranger put something else there, however deeply it is nested."""
     try:
-        return [str(line) for line in json.loads(headers.get(ERRORS, "[]"))]
-    except (TypeError, ValueError):
+        return [str(line) for line in json.loads(headers.get(name, "[]"))]
+    except (TypeError, ValueError, RecursionError):
         return []
+
+
+def plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that can be kept as JSON and sent again, without the broker's own, attempts and errors.
+
+    What is too much for the broker would end the publisher's connection, again and again.
+    """
+    kept: dict[str, Any] = {}
+    room = _HEADER_BYTES
+    for key, value in headers.items():
+        if key.startswith("x-") or not isinstance(value, str | int | float):
+            continue
+        name, plain = storable(key), _plain(value)
+        size = len(name.encode()) + len(str(plain).encode())
+        if size <= room:
+            kept[name] = plain
+            room -= size
+    return kept
+
+
+def _plain(value: str | float) -> str | int:
+    """Numbers that AMQP clients do not write as they read them become text."""
+    if isinstance(value, int) and abs(value) < 2**63:
+        return value
+    return storable(str(value))
+
+
+def storable(text: str) -> str:
+    """Postgres keeps neither NUL nor half a surrogate pair, and what cannot be parked would come back for ever."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
 
 
 def retry_headers(
     headers: Mapping[str, Any], message: type[Message] | None, attempt: int, error: str
 ) -> dict[str, Any]:
     """Headers of the next attempt: our own count and the last few errors; the broker's own are left behind."""
-    kept = {key: value for key, value in headers.items() if not key.startswith("x-")}
+    kept = plain_headers(headers)
     if message is not None:
         kept.setdefault(f"{_PREFIX}type", type_header(message))
-    errors = [*errors_of(headers), error[:300]] if error else errors_of(headers)
+    errors = [*errors_of(headers), error[:_ERROR_CHARACTERS]] if error else errors_of(headers)
     return {**kept, ATTEMPT: attempt, ERRORS: json.dumps(errors[-_KEPT_ERRORS:])}

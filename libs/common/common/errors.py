@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from common.categories import CATEGORIES, Category
+
 
 class TryAgain(Exception):
     """Something outside is not ready: retried with delay, after ``attempts`` recorded as a retryable failure."""
@@ -10,26 +12,45 @@ class TryAgain(Exception):
         self,
         message: str,
         *,
-        category: str = "unavailable",
-        advice: str = "Wait a while, then retry.",
+        category: Category = "unavailable",
+        advice: str | None = None,
         attempts: int = 8,
     ) -> None:
         super().__init__(message)
+        meaning = CATEGORIES[category]
         self.message = message
-        self.category = category
-        self.advice = advice
+        self.category: Category = category
+        self.advice = advice or meaning.advice
         self.attempts = attempts
 
 
-class CannotProcess(Exception):
-    """The input itself is at fault: recorded for the user with advice, never retried by itself."""
+class DatabaseAway(Exception):
+    """No connection could be had, or the one in use was lost, perhaps while it committed: what is asked again may
+    have been done."""
 
-    def __init__(self, message: str, *, category: str, advice: str, retryable: bool = False) -> None:
+
+class TooSlow(TryAgain):
+    """The server ended a statement or a transaction that took too long: it may be the input's size, so it counts."""
+
+    def __init__(self) -> None:
+        super().__init__("The database took too long over this.")
+
+
+class CannotProcess(Exception):
+    """The input itself is at fault: recorded for the user, never retried by itself.
+
+    ``advice`` and ``retryable``: where they are more special than the category's own.
+    """
+
+    def __init__(
+        self, message: str, *, category: Category, advice: str | None = None, retryable: bool | None = None
+    ) -> None:
         super().__init__(message)
+        meaning = CATEGORIES[category]
         self.message = message
-        self.category = category
-        self.advice = advice
-        self.retryable = retryable
+        self.category: Category = category
+        self.advice = advice or meaning.advice
+        self.retryable = meaning.retryable if retryable is None else retryable
 
 
 class Continue(Exception):

@@ -13,6 +13,8 @@ Stage = Literal["fetch", "transcribe", "index"]
 STAGES: tuple[Stage, ...] = ("fetch", "transcribe", "index")
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+# A column holds no larger one: what does not fit is refused when it is read, not when it is stored.
+_MOST = 2**31 - 1
 Line = Annotated[str, StringConstraints(max_length=1000)]
 
 
@@ -46,7 +48,7 @@ class Fact(Message):
     """Something that has happened to an asset. ``run`` counts the processings of the asset."""
 
     asset_id: UUID
-    run: int = Field(ge=1)
+    run: int = Field(ge=1, le=_MOST)
     collection_id: UUID
     priority: Priority = "interactive"
 
@@ -80,13 +82,17 @@ class RecordingOptions(Body):
 
 
 class Source(Body):
-    """Where an asset comes from: exactly the field that belongs to ``type`` is set."""
+    """Where an asset comes from: exactly the field that belongs to ``type`` is set.
+
+    ``content`` says what lies there where it is no audio or video.
+    """
 
     type: Literal["url", "upload", "object"]
     url: str | None = Field(default=None, max_length=4000)
     upload_id: UUID | None = None
     object_uri: str | None = Field(default=None, max_length=1000)
     filename: str | None = Field(default=None, max_length=500)
+    content: Literal["captions"] | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> "Source":
@@ -113,7 +119,7 @@ class AssetUpdated(Fact):
 
     type: ClassVar[str] = "asset.updated.v1"
     # Counts the edits of the asset's own data, so that of two moves the later one wins.
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=_MOST)
     title: Title
     recorded_at: AwareDatetime | None = None
 
@@ -152,11 +158,26 @@ class RecordingFetched(Fact):
     recorded_at: AwareDatetime | None = None
 
 
+class CaptionsFetched(Fact):
+    """A recording's subtitles lie in the object store as JSON (``common.captions.Captions``); there is no sound."""
+
+    type: ClassVar[str] = "captions.fetched.v1"
+    captions_uri: str
+    captions_sha256: str
+    captions_bytes: int = Field(ge=0)
+    duration_seconds: float = Field(ge=0)
+    cue_count: int = Field(ge=1, le=_MOST)
+    title: Title
+    media_facts: dict[str, Any] = Field(default_factory=dict)
+    options: RecordingOptions = RecordingOptions()
+    recorded_at: AwareDatetime | None = None
+
+
 class PartPlanned(Fact):
     """A part of at most five minutes waits for any worker."""
 
     type: ClassVar[str] = "part.planned.v1"
-    part_index: int = Field(ge=0)
+    part_index: int = Field(ge=0, le=_MOST)
 
 
 class TranscriptionRecognised(Fact):
@@ -165,31 +186,60 @@ class TranscriptionRecognised(Fact):
     type: ClassVar[str] = "transcription.recognised.v1"
 
 
-class TranscriptCompleted(Fact):
+class TranscriptFact(Fact):
     """A transcript of ``revision`` lies in the object store as JSON (``common.transcript.Transcript``)."""
 
-    type: ClassVar[str] = "transcript.completed.v1"
-    revision: int = Field(ge=1)
+    revision: int = Field(ge=1, le=_MOST)
     transcript_uri: str
     transcript_sha256: str
     title: Title
     language: str
     engine: str
     duration_seconds: float = Field(ge=0)
-    segment_count: int = Field(ge=0)
-    word_count: int = Field(ge=0)
+    segment_count: int = Field(ge=0, le=_MOST)
+    word_count: int = Field(ge=0, le=_MOST)
     warnings: list[Line] = Field(default_factory=list, max_length=20)
     recorded_at: AwareDatetime | None = None
+
+
+class TranscriptCompleted(TranscriptFact):
+    """A run's transcript of ``revision`` lies in the object store as JSON (``common.transcript.Transcript``)."""
+
+    type: ClassVar[str] = "transcript.completed.v1"
+
+
+class TimeSpan(Body):
+    """From ``start_seconds`` to ``end_seconds`` of a recording."""
+
+    start_seconds: float = Field(ge=0)
+    end_seconds: float = Field(ge=0)
+
+
+class TranscriptRevised(TranscriptFact):
+    """Somebody corrected the transcript: ``revision`` lies in the object store beside the earlier ones.
+
+    It counts whatever becomes of ``run``, which only says when it was made. ``spans`` are the times at which it reads
+    differently, ``segment_ids`` the segments there are at them (none when they are too many to name); with no spans
+    and ``speakers_changed`` only what speakers are called is new.
+    """
+
+    type: ClassVar[str] = "transcript.revised.v1"
+    change: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    spans: list[TimeSpan] = Field(default_factory=list[TimeSpan], max_length=100)
+    segment_ids: list[str] = Field(default_factory=list, max_length=100)
+    speakers_changed: bool = False
 
 
 class AssetIndexed(Fact):
     """The transcript's chunks can be found; ``generation`` is the collection's index generation."""
 
     type: ClassVar[str] = "asset.indexed.v1"
-    revision: int = Field(ge=1)
-    chunk_count: int = Field(ge=0)
+    revision: int = Field(ge=1, le=_MOST)
+    chunk_count: int = Field(ge=0, le=_MOST)
     generation: int = Field(ge=1)
     model: str
+    # What was indexed: the transcript of a run, whose last stage this is, or a correction, which is no stage of any.
+    cause: Literal["processing", "correction"] = "processing"
 
 
 class ProcessingFailed(Fact):
@@ -258,9 +308,11 @@ MESSAGES: dict[str, type[Message]] = {
         ProcessingRestarted,
         ProcessingCancelled,
         RecordingFetched,
+        CaptionsFetched,
         PartPlanned,
         TranscriptionRecognised,
         TranscriptCompleted,
+        TranscriptRevised,
         AssetIndexed,
         ProcessingFailed,
         AssetPurged,

@@ -1,5 +1,6 @@
 """The HTTP side that all services share: one error shape, request ids, health, metrics, body limits."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import Any, cast
@@ -13,15 +14,21 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common import metrics, tracing
+from common import metrics, openai, patience, tracing
 from common.away import DATABASE_TROUBLE
 from common.errors import ApiError, TryAgain, unavailable
 from common.ids import uuid7
 from common.logs import get_logger
+from common.patience import Patience
 
 log = get_logger()
 
 REQUEST_ID_HEADER = "X-Request-Id"
+# True of every write, whatever was lost on the way: the connection before COMMIT, or the answer to it.
+_REPEAT = (
+    "It may have been done. Send it again with the same Idempotency-Key where the route takes one; else look first."
+)
+_READING = ("GET", "HEAD", "OPTIONS")
 # The rest of a refused body is not worth reading.
 _CLOSE = {"Connection": "close"}
 _TYPES = {
@@ -51,7 +58,7 @@ class ErrorBody(BaseModel):
 
 
 def error_response(
-    request_id: str,
+    scope: Scope,
     status_code: int,
     error_type: str,
     detail: str,
@@ -60,15 +67,18 @@ def error_response(
     errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
+    """In the common shape; on OpenAI's routes also in the one that their clients read."""
     body = ErrorBody(
         detail=detail,
         status_code=status_code,
         error_type=error_type,
         advice=advice,
         errors=errors,
-        request_id=request_id,
+        request_id=str(scope.get("state", {}).get("request_id", "")),
     )
-    return JSONResponse(body.model_dump(mode="json"), status_code, headers=dict(headers or {}))
+    param = str(errors[0].get("field")) if errors else None
+    also = openai.error_member(scope["path"], status_code, error_type, detail, param)
+    return JSONResponse(body.model_dump(mode="json") | also, status_code, headers=dict(headers or {}))
 
 
 def request_id_of(request: Request) -> str:
@@ -77,7 +87,7 @@ def request_id_of(request: Request) -> str:
 
 def api_error(request: Request, error: ApiError) -> JSONResponse:
     return error_response(
-        request_id_of(request),
+        request.scope,
         error.status_code,
         error.error_type,
         error.detail,
@@ -96,7 +106,7 @@ def add_error_handlers(app: FastAPI) -> None:
     async def on_http_error(request: Request, error: Exception) -> Response:
         error = cast("HTTPException", error)
         kind = _TYPES.get(error.status_code, "error")
-        return error_response(request_id_of(request), error.status_code, kind, str(error.detail), headers=error.headers)
+        return error_response(request.scope, error.status_code, kind, str(error.detail), headers=error.headers)
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         errors = [
@@ -104,16 +114,18 @@ def add_error_handlers(app: FastAPI) -> None:
             for item in cast("RequestValidationError", error).errors()
         ]
         first = f"{errors[0]['field']}: {errors[0]['message']}" if errors else "The request is not valid."
-        return error_response(request_id_of(request), 422, "validation_error", first, errors=errors)
+        return error_response(request.scope, 422, "validation_error", first, errors=errors)
 
     async def on_away(request: Request, error: Exception) -> Response:
-        log.warning("database_away", error=repr(error)[:200])
-        return api_error(request, unavailable("The database does not answer at the moment."))
+        log.warning("database_unavailable", error=repr(error)[:200])
+        # A WebSocket that is being opened has no method.
+        advice = None if request.scope.get("method", "GET") in _READING else _REPEAT
+        return api_error(request, unavailable("The database does not answer at the moment.", advice=advice))
 
     async def on_try_again(request: Request, error: Exception) -> Response:
         again = cast("TryAgain", error)
         return error_response(
-            request_id_of(request), 503, "unavailable", again.message, advice=again.advice, headers={"Retry-After": "5"}
+            request.scope, 503, "unavailable", again.message, advice=again.advice, headers={"Retry-After": "5"}
         )
 
     app.add_exception_handler(ApiError, on_api_error)
@@ -125,16 +137,25 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 class RequestContext:
-    """Outermost middleware: request id, trace, one log line and one measurement per request."""
+    """Outermost middleware: request id, trace, patience with the database, one log line and measurement per request."""
 
-    def __init__(self, app: ASGIApp, service: str) -> None:
+    def __init__(self, app: ASGIApp, service: str, patience: Patience) -> None:
         self._app = app
         self._service = service
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
+            # What begins with the process is nobody's request.
             await self._app(scope, receive, send)
             return
+        with patience.having(self._patience):
+            if scope["type"] == "http":
+                await self._answer(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         request_id = headers.get(REQUEST_ID_HEADER.lower()) or uuid7().hex
         scope.setdefault("state", {})["request_id"] = request_id
@@ -154,10 +175,15 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            # This process ends, and the request has had the time there was.
+            if not begun:
+                await _leaving_response(scope)(scope, receive, send_with_id)
+            raise
         except Exception:
             log.exception("request_failed", path=scope["path"])
             if not begun:
-                await _bug_response(request_id)(scope, receive, send_with_id)
+                await _bug_response(scope)(scope, receive, send_with_id)
         finally:
             self._measure(scope, status, monotonic() - started)
 
@@ -174,13 +200,24 @@ class RequestContext:
             )
 
 
-def _bug_response(request_id: str) -> Response:
+def _bug_response(scope: Scope) -> Response:
     return error_response(
-        request_id,
+        scope,
         500,
         "internal_error",
         "Something went wrong on our side.",
         advice="Try again; if it stays, give an administrator the request id.",
+    )
+
+
+def _leaving_response(scope: Scope) -> Response:
+    return error_response(
+        scope,
+        503,
+        "unavailable",
+        "This server is being restarted.",
+        advice=_REPEAT,
+        headers={"Retry-After": "1", **_CLOSE},
     )
 
 
@@ -215,7 +252,7 @@ class BodyLimit:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = error_response(
-            str(scope.get("state", {}).get("request_id", "")),
+            scope,
             413,
             "too_large",
             f"The body is larger than {self._max_bytes} bytes.",

@@ -124,6 +124,15 @@ CurrentCaller = Annotated[Caller, Depends(current_caller)]
 CallingService = Annotated[str, Depends(calling_service)]
 
 
+def _administrator(caller: CurrentCaller) -> Caller:
+    if not caller.is_admin:
+        raise forbidden("This needs an administrator.")
+    return caller
+
+
+AdminCaller = Annotated[Caller, Depends(_administrator)]
+
+
 def _with_role(wanted: AssetRole) -> Any:
     def check(request: Request, caller: CurrentCaller) -> Caller:
         named = request.path_params.get("asset_id")

@@ -1,18 +1,42 @@
 """The inbox: a message's effects happen once, however often it is delivered."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
+from common import crash
 from common.db import Connection
-from common.errors import AlreadyHandled
 
 
-async def take_in(conn: Connection, consumer: str, message_id: UUID) -> None:
-    """Note the message in the same transaction as its effects. Raises AlreadyHandled when it is there."""
-    status = await conn.execute(
-        "INSERT INTO inbox (consumer, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", consumer, message_id
+async def take_in(conn: Connection, keys: Sequence[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
+    """Note messages, as (consumer, message id), in the same transaction as their effects. Answers those not yet there.
+
+    Waits for a transaction that is just noting one of them.
+    """
+    crash.point("inbox.inserting")
+    rows = await conn.fetch(
+        """
+        INSERT INTO inbox (consumer, message_id) SELECT * FROM unnest($1::text[], $2::uuid[])
+        ON CONFLICT DO NOTHING RETURNING consumer, message_id
+        """,
+        *_columns(keys),
     )
-    if status == "INSERT 0 0":
-        raise AlreadyHandled
+    crash.point("inbox.inserted")
+    return {(row["consumer"], row["message_id"]) for row in rows}
+
+
+async def put_back(conn: Connection, keys: Sequence[tuple[str, UUID]]) -> None:
+    """Forget what this transaction noted: its effects are undone."""
+    await conn.execute(
+        """
+        DELETE FROM inbox USING unnest($1::text[], $2::uuid[]) AS undone (consumer, message_id)
+        WHERE inbox.consumer = undone.consumer AND inbox.message_id = undone.message_id
+        """,
+        *_columns(keys),
+    )
+
+
+def _columns(keys: Sequence[tuple[str, UUID]]) -> tuple[list[str], list[UUID]]:
+    return [consumer for consumer, _ in keys], [message_id for _, message_id in keys]
 
 
 async def is_handled(conn: Connection, consumer: str, message_id: UUID) -> bool:

@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from common import assets, objects
+from common import assets, crash, objects, parked
 from common.db import Connection, Database
-from common.delivery import Delivery, Recording
+from common.delivery import Delivery
 from common.errors import TryAgain
 from common.events import AssetDeleted, AssetPurged, ProcessingCancelled, ProcessingRestarted
+from common.recording import Recording
 from common.store import ObjectStore
 
 Erase = Callable[[Connection, UUID], Awaitable[None]]
@@ -17,7 +18,8 @@ Resume = Callable[[Recording, ProcessingRestarted], Awaitable[None]]
 def purge(db: Database, store: ObjectStore | None, erase: Erase) -> Callable[[AssetDeleted, Delivery], Awaitable[None]]:
     """On ``asset.deleted``: rows and references first, then bytes, then ``asset.purged``.
 
-    ``erase`` deletes the service's rows of the asset; references in ``object_refs`` are released here.
+    ``erase`` deletes the service's rows of the asset; references in ``object_refs`` are released and parked messages
+    dropped here.
     """
 
     async def purge_asset(fact: AssetDeleted, delivery: Delivery) -> None:
@@ -26,6 +28,8 @@ def purge(db: Database, store: ObjectStore | None, erase: Erase) -> Callable[[As
             await assets.mark_deleted(conn, fact.asset_id)
             await erase(conn, fact.asset_id)
             await objects.release(conn, fact.asset_id)
+            await parked.forget_asset(conn, fact.asset_id)
+        crash.point("purge.erased")
         if store is not None:
             await objects.sweep(db, store)
             async with db.acquire() as conn:

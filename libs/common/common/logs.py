@@ -6,6 +6,9 @@ from typing import Any, cast
 
 import structlog
 
+# Without the variables of each frame: among them are API keys, passwords of databases, and what people said.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure_logging(service: str, level: str = "INFO", format: str = "json") -> None:  # noqa: A002 (the field's name)
     """Send structlog and the standard library's loggers to stdout, with ``service`` on every line."""
@@ -16,9 +19,11 @@ def configure_logging(service: str, level: str = "INFO", format: str = "json") -
         structlog.processors.StackInfoRenderer(),
     ]
     rendering: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -38,7 +43,8 @@ def configure_logging(service: str, level: str = "INFO", format: str = "json") -
     root.setLevel(level.upper())
     # These report every lost connection at length; what matters of it is logged by us.
     for noisy in ("aio_pika", "aiormq", "httpx", "httpcore", "botocore", "uvicorn.access", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING if noisy != "aiormq" else logging.CRITICAL)
+        hopeless = noisy in ("aio_pika", "aiormq")
+        logging.getLogger(noisy).setLevel(logging.CRITICAL if hopeless else logging.WARNING)
 
 
 def _with_service(service: str) -> Any:

@@ -4,6 +4,22 @@ from prometheus_client import Counter, Gauge, Histogram
 
 published = Counter("earshot_messages_published_total", "Messages the broker confirmed", ["service"])
 returned = Counter("earshot_messages_returned_total", "Messages the broker could not route", ["service"])
+connected = Gauge(
+    "earshot_broker_connected", "1 while this connection to the broker answers", ["service", "connection"]
+)
+blocked = Gauge("earshot_broker_blocked", "1 while the broker takes no messages: low on disk or memory", ["service"])
+consumers_missing = Gauge("earshot_consumers_missing", "Queues that this service should hear and does not", ["service"])
+cancelled = Counter(
+    "earshot_consumers_cancelled_total", "Consumers that the broker ended, as for a deleted queue", ["service", "queue"]
+)
+closed = Counter(
+    "earshot_channels_closed_total", "Channels the broker closed, as for a delivery held too long", ["service", "queue"]
+)
+recreated = Counter(
+    "earshot_queues_recreated_total",
+    "Queues found missing and declared again; what was in them is lost",
+    ["service", "queue"],
+)
 outbox_rows = Gauge("earshot_outbox_rows", "Messages not yet published", ["service"])
 outbox_lag = Gauge("earshot_outbox_lag_seconds", "Age of the oldest message not yet published", ["service"])
 handled = Counter("earshot_messages_handled_total", "Deliveries by outcome", ["service", "type", "outcome"])

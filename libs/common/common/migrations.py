@@ -11,6 +11,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 _LOCK_TIMEOUT = "10s"
+# A service's limits (common.bootstrap) are not a migration's; not every server knows each of them.
+_UNLIMITED = """
+    SELECT set_config(name, '0', false) FROM pg_settings
+    WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+"""
 
 
 def migrations_dir(service: str) -> Path:
@@ -36,7 +41,7 @@ def _run(service: str, url: str, target: str, *, down: bool) -> None:
     environment = EnvironmentContext(Config(), script, fn=steps, destination_rev=target)
     with engine.connect() as connection, environment:
         connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
-        connection.execute(text("SET statement_timeout = 0"))
+        connection.execute(text(_UNLIMITED))
         connection.commit()
         environment.configure(connection=connection, version_table_schema=service, transaction_per_migration=True)
         with environment.begin_transaction():
@@ -124,3 +129,20 @@ def core_tables() -> str:
 
 def drop_core_tables() -> str:
     return "DROP TABLE object_refs, objects, asset_states, parked, inbox, outbox;"
+
+
+def suspects_table() -> str:
+    """SQL of the table that every schema has since revision 0002: messages that may kill their process."""
+    return """
+    CREATE TABLE suspects (
+        consumer text NOT NULL,
+        message_id uuid NOT NULL,
+        begun integer NOT NULL DEFAULT 1,
+        begun_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (consumer, message_id)
+    );
+    """
+
+
+def drop_suspects_table() -> str:
+    return "DROP TABLE suspects;"

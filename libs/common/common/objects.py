@@ -10,12 +10,16 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from common import crash
 from common.db import Connection, Database
 from common.errors import TryAgain
 from common.store import ObjectStore, file_sha256
 
 # What was kept but never referred to (its worker died in between) goes after this long.
 _GRACE = "1 hour"
+_SWEEPABLE = f"""(unreferenced_at IS NOT NULL OR touched_at < now() - interval '{_GRACE}')
+    AND NOT EXISTS (SELECT FROM object_refs r WHERE r.kind = o.kind AND r.sha256 = o.sha256)"""
+_MINE = "FOR UPDATE SKIP LOCKED"
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,11 @@ async def keep(db: Database, store: ObjectStore, kind: str, path: Path, suffix: 
     for _ in range(5):
         if await _announce(db, kept):
             return kept
+        crash.point("objects.announced")
         await store.put_file(kept.uri, path)
+        crash.point("objects.written")
         if await _mark_stored(db, kept):
+            crash.point("objects.marked")
             return kept
     raise TryAgain("the same content is being removed at this moment")
 
@@ -96,6 +103,7 @@ async def refer(conn: Connection, kept: Kept, asset_id: UUID, name: str) -> None
         kept.sha256,
     )
     await _count(conn, replaced)
+    crash.point("objects.referred")
 
 
 async def release(conn: Connection, asset_id: UUID, names: list[str] | None = None) -> None:
@@ -159,21 +167,21 @@ async def sweep(db: Database, store: ObjectStore) -> int:
 
 
 async def _sweep_one(db: Database, store: ObjectStore) -> bool:
+    async with db.transaction() as conn:
+        doomed = await conn.fetchrow(f"SELECT kind, sha256, uri FROM objects o WHERE {_SWEEPABLE} LIMIT 1 {_MINE}")
+        if doomed is None:
+            return False
+        # Committed first: should what follows be cut off, nobody takes the bytes for being there.
+        await conn.execute("UPDATE objects SET stored_at = NULL WHERE kind = $1 AND sha256 = $2", *doomed[:2])
     # The bytes go while the row is locked: whoever stores the same content meanwhile waits, then stores it anew.
     async with db.transaction() as conn:
-        row = await conn.fetchrow(
-            f"""
-            SELECT kind, sha256, uri FROM objects o
-            WHERE (unreferenced_at IS NOT NULL OR touched_at < now() - interval '{_GRACE}')
-              AND NOT EXISTS (SELECT FROM object_refs r WHERE r.kind = o.kind AND r.sha256 = o.sha256)
-            LIMIT 1 FOR UPDATE SKIP LOCKED
-            """
-        )
-        if row is None:
-            return False
-        await store.delete(row["uri"])
-        await conn.execute("DELETE FROM objects WHERE kind = $1 AND sha256 = $2", row["kind"], row["sha256"])
-        return True
+        still = f"SELECT FROM objects o WHERE kind = $1 AND sha256 = $2 AND stored_at IS NULL AND {_SWEEPABLE} {_MINE}"
+        if await conn.fetchrow(still, *doomed[:2]) is not None:
+            crash.point("objects.removing")
+            await store.delete(doomed["uri"])
+            crash.point("objects.removed")
+            await conn.execute("DELETE FROM objects WHERE kind = $1 AND sha256 = $2", *doomed[:2])
+    return True
 
 
 async def unswept(conn: Connection) -> bool:

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from common import metrics, topology
+from common import crash, metrics, topology
 from common.away import OUTSIDE_AWAY
 from common.broker import Publisher, Unroutable
 from common.db import Connection, Database
@@ -18,9 +18,14 @@ from common.logs import get_logger
 log = get_logger()
 
 _BATCH = 100
+# Between two attempts while broker or database are away: short enough that facts flow soon after they are back.
+_TROUBLE_SECONDS = 1.0
+# Rows that were deleted before their room is taken back; Postgres itself looks once a minute.
+_VACUUM_ROWS = 10_000
 
 
 async def put(conn: Connection, outgoing: Outgoing) -> None:
+    crash.point("outbox.inserting")
     await conn.execute(
         "INSERT INTO outbox (id, exchange, routing_key, headers, body) VALUES ($1, $2, $3, $4, $5)",
         outgoing.id,
@@ -29,6 +34,11 @@ async def put(conn: Connection, outgoing: Outgoing) -> None:
         outgoing.headers,
         outgoing.body,
     )
+    crash.point("outbox.inserted")
+
+
+async def count_waiting(conn: Connection) -> int:
+    return await conn.fetchval("SELECT count(*) FROM outbox") or 0
 
 
 @dataclass
@@ -55,34 +65,59 @@ class Relay:
         self._poll_seconds = poll_seconds
         self._woken = asyncio.Event()
         self._measured = 0.0
+        self._deleted = 0
+        self._stopping = False
+        # How long to wait for what is away, before trying again; 0 while all is well.
+        self._trouble_seconds = 0.0
         self.last_beat = monotonic()
 
     def wake(self) -> None:
         self._woken.set()
 
-    async def run(self) -> None:
-        """Until cancelled. A broker or database that is away is waited for."""
-        pause = self._poll_seconds
-        while True:
-            try:
-                async with asyncio.timeout(pause):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
-            self._woken.clear()
-            pause = await self._empty(pause)
+    def stop(self) -> None:
+        """Ask `run` to end once what is due now has left: a batch that is cut off is published twice."""
+        self._stopping = True
+        self.wake()
 
-    async def _empty(self, pause: float) -> float:
-        """Publish until nothing is due; answers how long to sleep after it."""
+    async def run(self) -> None:
+        """Until stopped or cancelled. A broker or database that is away is waited for."""
+        while not self._stopping:
+            await self._rest()
+            self._woken.clear()
+            await self._empty()
+
+    async def _rest(self) -> None:
+        """Until woken, or by the clock; while something is away, no commit cuts the pause short."""
+        if self._trouble_seconds:
+            await asyncio.sleep(self._trouble_seconds)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._poll_seconds):
+                await self._woken.wait()
+
+    async def _empty(self) -> None:
+        """Publish until nothing is due."""
         try:
+            if self._trouble_seconds or not self._publisher.connected:
+                # Outside any transaction, and once: a frozen broker takes in whatever it is sent, time and again.
+                await self._publisher.probe()
             while await self.publish_batch() == _BATCH:
-                pass
+                await self._tidy()
+            await self._tidy()
             await self._measure()
             self.last_beat = monotonic()
-            return self._poll_seconds
-        except OUTSIDE_AWAY as error:
+            self._trouble_seconds = 0.0
+        except (*OUTSIDE_AWAY, Unroutable) as error:
+            self._wait_for(error)
+        except Exception as error:
+            # Everything that is said waits here: a bug met on the way must not end it.
+            log.exception("relay_failed")
+            self._wait_for(error)
+
+    def _wait_for(self, error: Exception) -> None:
+        if not self._trouble_seconds:
             log.warning("relay_waits", error=str(error)[:200])
-            return min(max(pause, self._poll_seconds) * 2, 2.0)
+        self._trouble_seconds = min(2 * (self._trouble_seconds or _TROUBLE_SECONDS / 4), _TROUBLE_SECONDS)
 
     async def publish_batch(self) -> int:
         """One transaction around one batch. Returns the number of rows taken up."""
@@ -96,20 +131,27 @@ class Relay:
             )
             if not rows:
                 return 0
+            crash.point("relay.claimed")
             results = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
             await self._settle(conn, rows, results)
-            return len(rows)
+        crash.point("relay.committed")
+        return len(rows)
 
     async def _publish(self, row: Any) -> None:
+        crash.point("relay.publishing")
         await self._publisher.publish(
             row["exchange"], row["routing_key"], row["body"], row["headers"], message_id=str(row["id"])
         )
+        crash.point("relay.confirmed")
 
     async def _settle(self, conn: Connection, rows: list[Any], results: list[Any]) -> None:
         """Delete what the broker has, back off what it returned, and only then report that it is away."""
         done = [row["seq"] for row, result in zip(rows, results, strict=True) if result is None]
+        crash.point("relay.deleting")
         await conn.execute("DELETE FROM outbox WHERE seq = ANY($1::bigint[])", done)
+        crash.point("relay.deleted")
         metrics.published.labels(self._service).inc(len(done))
+        self._deleted += len(done)
         away: BaseException | None = None
         for row, result in zip(rows, results, strict=True):
             if isinstance(result, Unroutable):
@@ -120,7 +162,6 @@ class Relay:
             raise away
 
     async def _back_off(self, conn: Connection, row: Any, error: str) -> None:
-        metrics.returned.labels(self._service).inc()
         log.error("message_returned", routing_key=row["routing_key"], error=error, attempts=row["attempts"] + 1)
         await conn.execute(
             """
@@ -131,6 +172,13 @@ class Relay:
             row["seq"],
             error[:500],
         )
+
+    async def _tidy(self) -> None:
+        """Without this the table would be as large as a minute of the heaviest traffic, and its front all holes."""
+        if self._deleted >= _VACUUM_ROWS:
+            self._deleted = 0
+            async with self._db.acquire() as conn:
+                await conn.execute("VACUUM (SKIP_LOCKED) outbox")
 
     async def _measure(self) -> None:
         if monotonic() - self._measured < 10:

@@ -1,8 +1,8 @@
 """Progress and live news on the transient exchange: not persisted, not confirmed, allowed to be lost."""
 
 import asyncio
-import contextlib
 import json
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +10,12 @@ import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractRobustConnection
 
 from common import topology
+from common.amqp import broker_calls, connect, is_blocked
 from common.away import BROKER_AWAY
-from common.broker import connect
 
 _WORDS = 300
+_PATIENCE_SECONDS = 5.0
+_QUIET_SECONDS = 5.0
 
 
 class Progress:
@@ -25,6 +27,7 @@ class Progress:
         self._connection: AbstractRobustConnection | None = None
         self._exchange: AbstractExchange | None = None
         self._opening = asyncio.Lock()
+        self._quiet_until = 0.0
 
     async def tell(self, asset_id: UUID, run: int, stage: str, fraction: float, words: str, **extra: object) -> None:
         """``fraction`` of the stage from 0 to 1; ``words`` for a person; ``extra`` must be JSON."""
@@ -39,20 +42,27 @@ class Progress:
         await self.send(f"progress.{asset_id}", body)
 
     async def send(self, routing_key: str, body: dict[str, Any]) -> None:
-        """Lost in silence when the broker is away: nothing depends on it."""
-        with contextlib.suppress(*BROKER_AWAY):
-            exchange = await self._live()
-            message = aio_pika.Message(json.dumps(body).encode(), content_type="application/json")
-            await asyncio.wait_for(exchange.publish(message, routing_key, mandatory=False), 3)
+        """Lost in silence when the broker is away or takes nothing: nothing depends on it, nothing waits for it."""
+        if monotonic() < self._quiet_until:
+            return
+        message = aio_pika.Message(json.dumps(body).encode(), content_type="application/json")
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), broker_calls():
+                exchange = await self._live()
+                await exchange.publish(message, routing_key, mandatory=False)
+        except BROKER_AWAY:
+            # Work that tells its progress often must not wait every time.
+            self._quiet_until = monotonic() + _QUIET_SECONDS
 
     async def _live(self) -> AbstractExchange:
         async with self._opening:
+            if self._connection is None:
+                self._connection = await connect(self._url, f"{self._service}.live")
             if self._exchange is None:
-                self._connection = await asyncio.wait_for(connect(self._url, f"{self._service}.live"), 5)
                 channel = await self._connection.channel(publisher_confirms=False)
                 self._exchange = await channel.declare_exchange(topology.LIVE_EXCHANGE, "topic", durable=True)
-        if self._connection is None or not self._connection.connected.is_set():
-            raise ConnectionError("the broker is away")
+        if not self._connection.connected.is_set() or is_blocked(self._connection):
+            raise ConnectionError("the broker is away, or takes no messages")
         return self._exchange
 
     async def close(self) -> None:

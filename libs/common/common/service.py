@@ -12,18 +12,21 @@ from typing import Any
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from common import inbox, topology
+from common import crash, inbox, suspects, topology
 from common.away import BROKER_AWAY, OUTSIDE_AWAY
 from common.broker import Publisher
-from common.consumer import Consumer, Handler
+from common.consumer import Consumer
 from common.db import Database
 from common.events import Message
 from common.http import BodyLimit, RequestContext, add_error_handlers, add_health
 from common.identity import Verifier
 from common.logs import configure_logging, get_logger
 from common.outbox import Relay, Transaction, saying
+from common.parked_api import OwnParked, parked_router
 from common.progress import Progress
+from common.pulse import Pulse
 from common.settings import Role, ServiceSettings
+from common.settling import Handler
 from common.store import ObjectStore, open_store
 from common.subscriptions import Subscriptions
 
@@ -32,6 +35,9 @@ log = get_logger()
 Job = Callable[[], Awaitable[object]]
 _INBOX_DAYS = 14
 _STALE_BEAT_SECONDS = 20.0
+# Together with the drain time within the 12 seconds from SIGTERM to the end.
+_RELAY_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,16 @@ class Service:
     def __init__(self, name: topology.Service, settings: ServiceSettings) -> None:
         self.name = name
         self.settings = settings
-        self.db = Database(settings.database_url, size=settings.database_pool_size, pooled=settings.database_pooled)
+        crash.arm(settings.crash_at)
+        self.db = Database(
+            settings.database_url,
+            size=settings.database_pool_size,
+            pooled=settings.database_pooled,
+            kept_for_requests=1 if self.does("api") else 0,
+        )
         self.store: ObjectStore = open_store(settings.object_store_url)
         self.publisher = Publisher(settings.rabbitmq_url, name)
+        self.pulse = Pulse(self.publisher)
         self.relay = Relay(self.db, self.publisher, name)
         self.progress = Progress(settings.rabbitmq_url, name)
         self.consumer = Consumer(name, self.db, self.publisher, self.relay, self.progress)
@@ -63,13 +76,18 @@ class Service:
         self._starters: list[Job] = []
         self._stoppers: list[Job] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._relaying: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[None] | None = None
         self._app: FastAPI | None = None
 
-    def hear(self, message: type[Message], handler: Handler) -> None:
-        """Handle what the registry says this service hears. Raises LookupError when it says otherwise."""
+    def hear(self, message: type[Message], handler: Handler, *, at_once: int | None = None) -> None:
+        """Handle what the registry says this service hears, ``at_once`` in the place of its number of deliveries.
+
+        Raises LookupError when the registry says otherwise.
+        """
         if self.name != "gateway":
             topology.hearing_of(self.name, message)
-        self.consumer.register(message, handler)
+        self.consumer.register(message, handler, at_once)
 
     def serve(self, router: APIRouter) -> None:
         self._routers.append(router)
@@ -110,10 +128,13 @@ class Service:
         app.state.verifier = Verifier(self.settings.identity_public_keys)
         add_error_handlers(app)
         add_health(app, self.ready)
+        if self.name != "gateway":
+            # The door has its own under /api/admin, and nothing internal.
+            app.include_router(parked_router(OwnParked(self.name, self.db, self.relay)))
         for router in self._routers:
             app.include_router(router)
         app.add_middleware(BodyLimit, max_bytes=self.max_body_bytes, streaming=self.streaming_paths)
-        app.add_middleware(RequestContext, service=self.name)
+        app.add_middleware(RequestContext, service=self.name, patience=self.settings.patience)
         return app
 
     def does(self, role: Role) -> bool:
@@ -125,7 +146,8 @@ class Service:
         self.settings.scratch_dir.mkdir(parents=True, exist_ok=True)
         for starter in self._starters:
             await starter()
-        self._spawn(self.relay.run())
+        self._spawn(self.pulse.run())
+        self._relaying = asyncio.create_task(self.relay.run())
         if self.does("worker"):
             self._spawn(self.subscriptions.start())
             self._backgrounds.append(_Background(self._forget_old, 3600, "worker"))
@@ -140,6 +162,7 @@ class Service:
     async def _forget_old(self) -> None:
         async with self.db.acquire() as conn:
             await inbox.forget_old(conn, _INBOX_DAYS)
+            await suspects.forget_old(conn, _INBOX_DAYS)
 
     async def _repeat(self, background: _Background) -> None:
         name = getattr(background.job, "__name__", "job")
@@ -155,23 +178,40 @@ class Service:
     async def ready(self) -> dict[str, bool]:
         checks = {"database": await self.db.ready()}
         if self.does("worker") and not self.ready_without_broker:
+            checks["broker"] = self.pulse.ready
             checks["consumers"] = self.subscriptions.ready
             checks["relay"] = monotonic() - self.relay.last_beat < _STALE_BEAT_SECONDS
         return checks
 
     async def stop(self) -> None:
         """Hand back what is not begun, finish what is within the drain time, then close."""
-        await self.subscriptions.stop(self.settings.drain_seconds)
+        await self._drain()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for stopper in self._stoppers:
             await stopper()
-        for close in (self.progress.close, self.publisher.close):
-            with contextlib.suppress(*BROKER_AWAY):
-                await asyncio.wait_for(close(), 3)
+        await self._stop_relay()
+        await asyncio.gather(self._close(self.progress.close), self._close(self.publisher.close))
         await self.db.close()
         log.info("stopped")
+
+    def _drain(self) -> asyncio.Task[None]:
+        """Begun once, by the signal or by the end of the application."""
+        if self._draining is None:
+            self._draining = asyncio.create_task(self.subscriptions.stop(self.settings.drain_seconds))
+        return self._draining
+
+    async def _stop_relay(self) -> None:
+        """After everything that could still say something."""
+        self.relay.stop()
+        if self._relaying is not None:
+            # The time being over cancels it.
+            await asyncio.gather(asyncio.wait_for(self._relaying, _RELAY_SECONDS), return_exceptions=True)
+
+    async def _close(self, close: Callable[[], Awaitable[None]]) -> None:
+        with contextlib.suppress(*BROKER_AWAY):
+            await asyncio.wait_for(close(), _CLOSE_SECONDS)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -198,7 +238,7 @@ class Service:
     def _leave(self, server: uvicorn.Server) -> None:
         # Consumers are cancelled at once, beside the open requests, not after them.
         log.info("stopping")
-        self._spawn(self.subscriptions.stop(self.settings.drain_seconds))
+        self._drain()
         server.should_exit = True
 
 

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from common.patience import Patience
+
 Role = Literal["api", "worker", "both"]
 
 
@@ -28,6 +30,18 @@ class ServiceSettings(BaseSettings):
     database_pool_size: int = Field(default=4, ge=1, le=100, description="Most connections held at once")
     database_pooled: bool = Field(
         default=False, description="True behind a transaction pooler: no prepared statements are kept"
+    )
+    database_wait_seconds: float = Field(
+        default=3.0,
+        gt=0,
+        validation_alias=shared("database_wait_seconds"),
+        description="Longest an API request waits for a database connection, seconds; then it is answered 503",
+    )
+    database_answer_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        validation_alias=shared("database_answer_seconds"),
+        description="Longest an API request waits for one answer of the database, seconds; then it is answered 503",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=0, ge=0, le=65535, description="TCP port to listen on")
@@ -60,8 +74,18 @@ class ServiceSettings(BaseSettings):
         default="json", validation_alias=shared("log_format"), description="json for machines, console for people"
     )
     drain_seconds: float = Field(
-        default=12.0, gt=0, validation_alias=shared("drain_seconds"), description="Seconds to finish work after SIGTERM"
+        default=7.0, gt=0, validation_alias=shared("drain_seconds"), description="Seconds to finish work after SIGTERM"
     )
+    crash_at: str = Field(
+        default="",
+        validation_alias=shared("crash_at"),
+        description="For fault tests: <point>:<n>, where the process kills itself when it passes the n-th time",
+    )
+
+    @property
+    def patience(self) -> Patience:
+        """Of API requests."""
+        return Patience(self.database_wait_seconds, self.database_answer_seconds)
 
 
 def environment_of(settings_class: type[ServiceSettings]) -> list[tuple[str, str, str]]:

@@ -53,17 +53,20 @@ HEARINGS: tuple[Hearing, ...] = (
     Hearing("fetcher", e.AssetDeleted, 4),
     Hearing("fetcher", e.TranscriptCompleted, _LIGHT),
     Hearing("asr", e.RecordingFetched, 1, lanes=True),
+    Hearing("asr", e.CaptionsFetched, 2, lanes=True),
     Hearing("asr", e.PartPlanned, 1, lanes=True),
     Hearing("asr", e.TranscriptionRecognised, 2),
     Hearing("asr", e.ProcessingRestarted, 2),
     Hearing("asr", e.ProcessingCancelled, _LIGHT),
     Hearing("asr", e.AssetDeleted, 4),
     Hearing("embedder", e.TranscriptCompleted, 2, lanes=True),
+    Hearing("embedder", e.TranscriptRevised, 2),
     Hearing("embedder", e.AssetUpdated, _LIGHT),
     Hearing("embedder", e.AssetDeleted, 4),
     Hearing("embedder", e.ProcessingRestarted, 2),
     Hearing("embedder", e.ProcessingCancelled, _LIGHT),
     Hearing("chat", e.TranscriptCompleted, _LIGHT),
+    Hearing("chat", e.TranscriptRevised, _LIGHT),
     Hearing("chat", e.AssetDeleted, _LIGHT),
 )
 
@@ -77,8 +80,15 @@ SAYS: dict[Service, tuple[type[e.Message], ...]] = {
         e.CollectionDeleted,
         e.ProcessingFailed,
     ),
-    "fetcher": (e.RecordingFetched, e.ProcessingFailed, e.AssetPurged),
-    "asr": (e.PartPlanned, e.TranscriptionRecognised, e.TranscriptCompleted, e.ProcessingFailed, e.AssetPurged),
+    "fetcher": (e.RecordingFetched, e.CaptionsFetched, e.ProcessingFailed, e.AssetPurged),
+    "asr": (
+        e.PartPlanned,
+        e.TranscriptionRecognised,
+        e.TranscriptCompleted,
+        e.TranscriptRevised,
+        e.ProcessingFailed,
+        e.AssetPurged,
+    ),
     "embedder": (e.AssetIndexed, e.ProcessingFailed, e.AssetPurged),
     "chat": (e.ProcessingFailed, e.AssetPurged),
 }
@@ -116,6 +126,12 @@ def work_queues() -> dict[str, tuple[str, ...]]:
     for hearing in HEARINGS:
         queues.update(hearing.queues)
     return queues
+
+
+def all_queues() -> tuple[str, ...]:
+    """Every queue of the declared topology."""
+    dead = (dead_queue(service) for service in SERVICES)
+    return (*work_queues(), *dead, *(delay_name(seconds) for seconds in DELAYS), PROGRESS_QUEUE)
 
 
 def service_of_queue(queue: str) -> str:

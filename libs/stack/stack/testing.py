@@ -1,7 +1,7 @@
 """Throwaway servers and stacks for tests: private folder, free ports, gone without a trace at the end.
 
 with ThrowawayPostgres() as postgres:  # postgres.url, .url_of("database"), .kill(), .restart()
-with ThrowawayRabbit() as rabbit:      # rabbit.url, .kill(), .restart()
+with ThrowawayRabbit() as rabbit:      # rabbit.url, .kill(), .restart(), .control("list_queues")
 with ThrowawayStack() as stack:        # stack.url, .key, .state, .kill("asr"), .restart()
 
 Start them in the main thread: then they also end when the test process is killed.
@@ -10,6 +10,7 @@ Start them in the main thread: then they also end when the test process is kille
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Generic, Self, TypeVar
 
 import psutil
 
-from stack import leash, ports
+from stack import leash, ports, programs
 from stack.background import up_detached
 from stack.down import down
 from stack.layout import DataFolder
@@ -110,6 +111,17 @@ class ThrowawayRabbit(_ThrowawayServer[RabbitMQ]):
     def __init__(self, *, parent: Path | None = None) -> None:
         super().__init__(parent)
         self.server = RabbitMQ(self.folder / "rabbitmq", RabbitPorts.choose(), PASSWORD)
+
+    def control(self, *words: str) -> str:
+        """What rabbitmqctl answers; CalledProcessError when it refuses."""
+        program = programs.rabbitmq_server().with_name("rabbitmqctl")
+        command = [str(program), "--quiet", *words]
+        return subprocess.check_output(command, env=self.server.environment(), text=True, timeout=60).strip()
+
+    def lose_everything(self) -> None:
+        """kill -9, and all that it held is gone: messages, queues, exchanges. `restart` brings an empty node back."""
+        self.kill()
+        shutil.rmtree(self.server.folder / "data")
 
 
 class ThrowawayStack(_Throwaway):

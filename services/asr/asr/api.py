@@ -16,16 +16,21 @@ from asr.domain.formats import FORMS, TextFormat
 from asr.domain.join import join_parts
 from asr.handlers.joining import heading_of
 from asr.queries import recognition, transcripts
+from asr.reading import read_held
 
 Format = Literal["json"] | TextFormat
-_VIEWER: dict[str, Any] = {"x-earshot-role": "viewer"}
+VIEWER: dict[str, Any] = {"x-earshot-role": "viewer"}
 _OTHER_FORMS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {form.media_type: {"schema": {"type": "string"}} for form in FORMS.values()}}
+    200: {
+        "content": {
+            form.media_type: {"schema": {"type": "string"}} for name, form in FORMS.items() if name != "podcast"
+        }
+    }
 }
 
 
 class TranscriptRevision(BaseModel):
-    """One finished transcript of a recording, without its text."""
+    """One finished transcript of a recording, without its text; ``made_by`` is null where no person made it."""
 
     revision: int
     run: int
@@ -35,6 +40,8 @@ class TranscriptRevision(BaseModel):
     warnings: list[str]
     segment_count: int
     word_count: int
+    change: str
+    made_by: UUID | None
     created_at: datetime
 
 
@@ -65,12 +72,15 @@ def make_router(db: Database) -> APIRouter:
         response_model=Transcript,
         response_model_exclude_none=True,
         responses=_OTHER_FORMS,
-        openapi_extra=_VIEWER,
+        openapi_extra=VIEWER,
     )
     async def transcript(
         asset_id: UUID,
         caller: AssetViewer,
-        form: Annotated[Format, Query(alias="format", description="json, or text to download")] = "json",
+        form: Annotated[
+            Format,
+            Query(alias="format", description="json, or a file: subtitles, text, or the podcast namespace's JSON"),
+        ] = "json",
         words: Annotated[bool, Query(description="With every word's own times (json)")] = True,
         revision: Annotated[int | None, Query(ge=1, description="An earlier revision")] = None,
     ) -> Response:
@@ -83,7 +93,7 @@ def make_router(db: Database) -> APIRouter:
         "/transcript/revisions",
         summary="List the transcript's revisions",
         response_model=RevisionList,
-        openapi_extra=_VIEWER,
+        openapi_extra=VIEWER,
     )
     async def revisions(
         asset_id: UUID,
@@ -97,7 +107,7 @@ def make_router(db: Database) -> APIRouter:
         items = [TranscriptRevision.model_validate(row, from_attributes=True) for row in rows[:limit]]
         return RevisionList(items=items, next_cursor=str(items[-1].revision) if len(rows) > limit else None)
 
-    @router.get("/speakers", summary="List the speakers", response_model=SpeakerList, openapi_extra=_VIEWER)
+    @router.get("/speakers", summary="List the speakers", response_model=SpeakerList, openapi_extra=VIEWER)
     async def speakers(asset_id: UUID, caller: AssetViewer) -> SpeakerList:
         """The voices of the newest transcript, in the order in which they are first heard."""
         async with db.acquire() as conn:
@@ -109,25 +119,15 @@ def make_router(db: Database) -> APIRouter:
 
 async def _read(conn: Connection, asset_id: UUID, revision: int | None) -> Transcript:
     """The newest finished transcript, else what is recognised so far. Raises ApiError 404."""
-    found = await transcripts.read_revision(conn, asset_id, revision)
-    if found is not None:
-        segments = await transcripts.read_segments(conn, asset_id, found.revision)
-        return Transcript(
-            asset_id=asset_id,
-            revision=found.revision,
-            complete=True,
-            language=found.language,
-            engine=found.engine,
-            duration_seconds=found.duration_seconds,
-            warnings=found.warnings,
-            speakers=found.speakers,
-            segments=segments,
-        )
+    held = await read_held(conn, asset_id, revision)
+    if held is not None:
+        return held.transcript
     row = await recognition.read_transcription(conn, asset_id) if revision is None else None
     parts = await recognition.recognised_words(conn, asset_id) if row else []
     if row is None or not parts:
         raise not_found("There is no transcript yet.", advice="Look at the recording's status.")
-    return join_parts(heading_of(row, 0, complete=False), parts)
+    warnings = await recognition.part_warnings(conn, asset_id)
+    return join_parts(heading_of(row, 0, complete=False, warnings=warnings), parts)
 
 
 def _json(transcript: Transcript, *, words: bool) -> Response:
@@ -136,9 +136,9 @@ def _json(transcript: Transcript, *, words: bool) -> Response:
     return Response(body, media_type="application/json", headers=_headers(transcript))
 
 
-def _text(transcript: Transcript, extension: TextFormat) -> Response:
-    form = FORMS[extension]
-    name = f"transcript-{short_id(transcript.asset_id)}.{extension}"
+def _text(transcript: Transcript, wanted: TextFormat) -> Response:
+    form = FORMS[wanted]
+    name = f"transcript-{short_id(transcript.asset_id)}.{form.extension}"
     headers = {**_headers(transcript), "Content-Disposition": f'inline; filename="{name}"'}
     return Response(form.render(transcript), media_type=form.media_type, headers=headers)
 

@@ -3,10 +3,12 @@
 from prometheus_client import Counter, Histogram
 
 recordings = Counter("earshot_asr_recordings_total", "Recordings by what became of them", ["outcome"])
+speakers = Counter("earshot_asr_speakers_total", "Recordings and parts by whether voices were found", ["outcome"])
 parts = Counter("earshot_asr_parts_total", "Parts recognised", ["engine"])
 speech = Counter("earshot_asr_speech_seconds_total", "Seconds of speech recognised", ["engine"])
 words = Counter("earshot_asr_words_total", "Words recognised", ["engine"])
 recognising = Counter("earshot_asr_recognising_seconds_total", "Seconds spent on recognising", ["engine"])
+corrections = Counter("earshot_asr_corrections_total", "Corrections that people made, by kind", ["change"])
 realtime_factor = Histogram(
     "earshot_asr_realtime_factor_ratio",
     "Seconds of work per second of speech, by part",

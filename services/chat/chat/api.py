@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Annotated, Any
 from uuid import UUID
 
+from common import crash
 from common.db import Database
 from common.errors import ApiError, not_found
 from common.identity import Caller, CurrentCaller
@@ -99,6 +100,7 @@ class Answers:
             if body.collection_id and not await reading.may_view_collection(conn, caller.user_id, body.collection_id):
                 raise not_found("There is no such collection.")
             await writing.create_answer(conn, new)
+        crash.point("chat.answer_begun")
         top_k = body.top_k or self._settings.passages
         self._writer.start(new.id, Ask(body.question, top_k, model, body.collection_id, body.asset_ids), caller)
         return new.id

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from common import crash
 from common.db import Database
 
 from chat.bells import Bells
@@ -51,6 +52,7 @@ class Journal:
             if self._pending:
                 pending, self._pending = self._pending, []
                 await self._write(pending)
+                crash.point("chat.answer_flushed")
 
     async def finish(self, outcome: Outcome) -> None:
         """The outcome, its citations and the last events, together. Raises Gone."""
@@ -59,6 +61,7 @@ class Journal:
             pending, self._pending = self._pending, []
             if not await writing.append_events(conn, self._id, self._rows([*pending, *last])):
                 raise Gone
+            crash.point("chat.answer_finishing")
             await writing.add_citations(conn, self._id, "cited", outcome.citations)
             await writing.add_citations(conn, self._id, "nearest", outcome.nearest)
             await writing.finish_answer(

@@ -2,7 +2,7 @@
 
 import httpx
 from common import lifecycle
-from common.events import AssetDeleted, TranscriptCompleted
+from common.events import AssetDeleted, TranscriptCompleted, TranscriptRevised
 from common.identity import Signer
 from common.service import Service
 
@@ -35,6 +35,7 @@ def build(settings: ChatSettings | None = None) -> Service:
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
 
     service.hear(TranscriptCompleted, handlers.note_revision)
+    service.hear(TranscriptRevised, handlers.note_correction)
     service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))
     service.serve(Answers(service.db, writer, writers, follower, settings).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")

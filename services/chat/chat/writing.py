@@ -4,6 +4,7 @@ import asyncio
 from contextlib import aclosing, suppress
 from uuid import UUID
 
+from common import patience
 from common.away import DATABASE_TROUBLE
 from common.db import Database
 from common.errors import ApiError, unavailable
@@ -78,7 +79,8 @@ class Writer:
 
     async def _write(self, answer_id: UUID, ask: Ask, caller: Caller) -> None:
         journal = Journal(self._db, answer_id, self._bells)
-        with metrics.running.track_inprogress():
+        # Begun by a request, but nobody's request: a database that is started again does not end the answer.
+        with patience.having(patience.OF_WORK), metrics.running.track_inprogress():
             outcome = await self._settle(journal, ask, caller)
         metrics.answers.labels(self._writers.of(ask.model).name, outcome).inc()
         log.info("answer_written", answer_id=str(answer_id), outcome=outcome, model=ask.model)

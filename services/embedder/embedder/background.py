@@ -28,8 +28,12 @@ class Upkeep:
             if not folded.deltas:
                 break
         if unused:
-            async with self.db.transaction() as conn:
-                await terms.remove_unused_terms(conn)
+            await self.forget_words()
+
+    async def forget_words(self) -> None:
+        """Words that no chunk holds any more, or never did: their recording was deleted before it was indexed."""
+        async with self.db.transaction() as conn:
+            await terms.remove_unused_terms(conn)
 
     async def release_model(self) -> None:
         self.model.release_idle(self.model_idle_seconds)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
+from common import crash
 from common.db import Connection, Database
 from common.delivery import Delivery
 from common.errors import CannotProcess, TryAgain
-from common.events import TranscriptCompleted
+from common.events import TranscriptFact
 from common.ids import uuid7
 from common.store import ObjectMissing, ObjectStore
 from common.transcript import Transcript
@@ -22,22 +23,26 @@ from embedder import metrics
 from embedder.domain import copying
 from embedder.domain.chunking import ChunkSize, chunk_transcript
 from embedder.domain.entries import Entry, Place, chunk_row, entries, posting_rows
+from embedder.domain.renewal import HeldChunk, Renewal, all_new, renew
 from embedder.domain.words import language_code
 from embedder.providers.embedder import Embedder, Vectors
 from embedder.queries import chunks, models, terms
+from embedder.queries.assets import Indexed
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that needs no lock: entries, their vectors (one row each), and the model that made them."""
+    """Everything that needs no lock: entries, what of them is new, the vectors of those (one row each), their model."""
 
     entries: list[Entry]
+    renewal: Renewal
     vectors: Vectors
     model_id: int
 
     @property
     def vocabulary(self) -> list[str]:
-        return sorted({term for entry in self.entries for term in entry.terms})
+        """Of the rows to be written."""
+        return sorted({term for index in self.renewal.write for term in self.entries[index].terms})
 
 
 @dataclass(frozen=True)
@@ -50,25 +55,31 @@ class Indexer:
     chunk_tokens: int
     batch: int
 
-    async def prepare(self, fact: TranscriptCompleted, delivery: Delivery) -> Prepared:
-        """Raises CannotProcess for what is no transcript, Stale as soon as nobody wants the result."""
+    async def prepare(self, fact: TranscriptFact, delivery: Delivery, *, held: Indexed | None = None) -> Prepared:
+        """Raises CannotProcess for what is no transcript, Stale as soon as nobody wants the result.
+
+        ``held``: the index as it is; then only what differs from it is made.
+        """
         transcript = await self._read(fact)
         await delivery.progress(0.02, "Reading the transcript")
-        with metrics.steps.labels("chunk").time():
-            listed = await asyncio.to_thread(self._chunk, transcript)
-        with metrics.steps.labels("embed").time():
-            vectors = await self._embed([entry.text for entry in listed], delivery)
         async with self.db.transaction() as conn:
             model_id = await models.register_model(conn, self.embedder.name, self.embedder.dimensions)
-        prepared = Prepared(listed, vectors, model_id)
+        before = await self._before(fact, held, model_id)
+        with metrics.steps.labels("chunk").time():
+            listed, renewal = await asyncio.to_thread(self._chunk, transcript, before)
+        with metrics.steps.labels("embed").time():
+            vectors = await self._embed([listed[index].text for index in renewal.embed], delivery)
+        crash.point("embedder.embedded")
+        prepared = Prepared(listed, renewal, vectors, model_id)
         # In a transaction of its own: whoever else has the same new word waits for this one, not for the long one.
         async with self.db.transaction() as conn:
             await terms.add_terms(conn, prepared.vocabulary)
+        crash.point("embedder.terms_added")
         await delivery.still_wanted()
         await delivery.progress(0.95, "Storing the index")
         return prepared
 
-    async def _read(self, fact: TranscriptCompleted) -> Transcript:
+    async def _read(self, fact: TranscriptFact) -> Transcript:
         try:
             data = await self.objects.get_bytes(fact.transcript_uri)
         except ObjectMissing as error:
@@ -80,11 +91,19 @@ class Indexer:
         except ValidationError as error:
             raise _damaged("The stored transcript cannot be read.") from error
 
-    def _chunk(self, transcript: Transcript) -> list[Entry]:
+    async def _before(self, fact: TranscriptFact, held: Indexed | None, model_id: int) -> list[HeldChunk]:
+        """Words count otherwise in another language: then nothing can stay."""
+        if held is None or language_code(held.language or "") != language_code(fact.language):
+            return []
+        async with self.db.acquire() as conn:
+            return await chunks.read_held(conn, fact.asset_id, model_id)
+
+    def _chunk(self, transcript: Transcript, before: list[HeldChunk]) -> tuple[list[Entry], Renewal]:
         limit = self.embedder.max_tokens
         size = ChunkSize(min(self.chunk_tokens, limit), limit)
-        made = chunk_transcript(transcript, self.embedder.count_tokens, size)
-        return entries(made, transcript, language_code(transcript.language))
+        made = chunk_transcript(transcript, self.embedder.count_tokens, size, [chunk.passage for chunk in before])
+        listed = entries(made, transcript, language_code(transcript.language))
+        return listed, renew(listed, before) if before else all_new(listed)
 
     async def _embed(self, texts: Sequence[str], delivery: Delivery) -> Vectors:
         made = [np.zeros((0, self.embedder.dimensions), np.float32)]
@@ -94,25 +113,44 @@ class Indexer:
             made.append(await self.embedder.embed(texts[begin : begin + self.batch]))
         return np.concatenate(made)
 
+    async def remove(self, conn: Connection, asset_id: UUID, held: Indexed, prepared: Prepared | None = None) -> None:
+        """Everything the index holds of the asset, or only what ``prepared`` takes the place of."""
+        if not held.chunk_count:
+            return
+        partly = prepared.renewal if prepared and any(prepared.renewal.held) else None
+        await chunks.delete_postings(conn, asset_id, partly and partly.replaced(partly.post))
+        gone = partly and [chunk.number for chunk in partly.gone]
+        await chunks.delete_embeddings(conn, await models.model_ids(conn), held.number, gone)
+        await chunks.delete_chunks(conn, asset_id, partly and partly.replaced(partly.write))
+
     async def store(self, conn: Connection, asset_id: UUID, asset_number: int, prepared: Prepared) -> None:
-        """Write chunks, postings, vectors and what the statistics gain; older ones must be gone."""
-        listed = prepared.entries
-        if not listed:
+        """Write chunks, postings, vectors and what the statistics gain; what they replace must be gone."""
+        listed, renewal = prepared.entries, prepared.renewal
+        if not renewal.write:
             return
         term_ids = await self._term_ids(conn, prepared.vocabulary)
-        numbers = await chunks.reserve_numbers(conn, len(listed))
-        places = [Place(uuid7(), number, asset_id) for number in numbers]
+        places = await self._places(conn, asset_id, renewal)
         following = [*listed[1:], None]
-        await chunks.copy_chunks(
-            conn,
-            [chunk_row(*row, term_ids) for row in zip(listed, following, places, strict=True)],
-        )
-        await chunks.copy_postings(conn, posting_rows(listed, numbers, asset_number, term_ids))
-        vectors = copying.embeddings(numbers, asset_number, prepared.vectors)
+        await chunks.copy_chunks(conn, [chunk_row(listed[i], following[i], places[i], term_ids) for i in renewal.write])
+        posted = [listed[i] for i in renewal.post]
+        numbers = [places[i].number for i in renewal.post]
+        await chunks.copy_postings(conn, posting_rows(posted, numbers, asset_number, term_ids))
+        vectors = copying.embeddings([places[i].number for i in renewal.embed], asset_number, prepared.vectors)
         await chunks.copy_embeddings(conn, prepared.model_id, vectors)
-        gained = Counter(term_ids[term] for entry in listed for term in entry.terms)
-        scored = [entry.length for entry in listed if entry.length]
+        if not posted:
+            return
+        gained = Counter(term_ids[term] for entry in posted for term in entry.terms)
+        scored = [entry.length for entry in posted if entry.length]
         await terms.append_deltas(conn, gained, len(scored), sum(scored))
+
+    async def _places(self, conn: Connection, asset_id: UUID, renewal: Renewal) -> dict[int, Place]:
+        """Where each entry that is written goes: the place of the chunk it was, or a new one."""
+        numbers = iter(await chunks.reserve_numbers(conn, len(renewal.embed)))
+        places: dict[int, Place] = {}
+        for index in renewal.write:
+            held = renewal.held[index]
+            places[index] = Place(held.id, held.number, asset_id) if held else Place(uuid7(), next(numbers), asset_id)
+        return places
 
     async def _term_ids(self, conn: Connection, vocabulary: list[str]) -> dict[str, int]:
         ids = await terms.hold_terms(conn, vocabulary)

@@ -1,7 +1,14 @@
 """Wiring of the embedder: what it hears, serves and does by the clock."""
 
 from common import lifecycle
-from common.events import AssetDeleted, AssetUpdated, ProcessingCancelled, ProcessingRestarted, TranscriptCompleted
+from common.events import (
+    AssetDeleted,
+    AssetUpdated,
+    ProcessingCancelled,
+    ProcessingRestarted,
+    TranscriptCompleted,
+    TranscriptRevised,
+)
 from common.service import Service
 
 from embedder.api.chunks import ChunksApi
@@ -15,6 +22,8 @@ from embedder.providers.minilm import MiniLm
 from embedder.searching import Search
 from embedder.settings import EmbedderSettings
 
+_FORGET_SECONDS = 600.0
+
 
 def build(settings: EmbedderSettings | None = None) -> Service:
     s = settings or EmbedderSettings()  # pyright: ignore[reportCallIssue]
@@ -27,6 +36,7 @@ def build(settings: EmbedderSettings | None = None) -> Service:
     upkeep = Upkeep(db, model, s.model_idle_seconds)
 
     service.hear(TranscriptCompleted, handlers.index_transcript)
+    service.hear(TranscriptRevised, handlers.index_correction)
     service.hear(ProcessingRestarted, handlers.index_again)
     service.hear(ProcessingCancelled, lifecycle.cancel())
     service.hear(AssetUpdated, handlers.follow_asset)
@@ -38,6 +48,7 @@ def build(settings: EmbedderSettings | None = None) -> Service:
     service.serve(EmbeddingsApi(model).routes())
 
     service.background(upkeep.fold_statistics, every_seconds=s.fold_seconds)
+    service.background(upkeep.forget_words, every_seconds=_FORGET_SECONDS)
     service.background(upkeep.release_model, every_seconds=30, role="both")
     return service
 

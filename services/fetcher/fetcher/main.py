@@ -10,15 +10,18 @@ from common.events import (
     ProcessingRestarted,
     TranscriptCompleted,
 )
+from common.ffmpeg import check_installed
 from common.service import Service
 
 from fetcher.api.media import Media
+from fetcher.api.subtitles import Subtitles
 from fetcher.api.uploads import Uploads
+from fetcher.handlers.captioning import Captioner
 from fetcher.handlers.copying import Copier
 from fetcher.handlers.fetching import Fetcher
 from fetcher.handlers.retention import Retention
+from fetcher.providers.archives import ArchiveLimits
 from fetcher.providers.checkpoints import Checkpoints
-from fetcher.providers.media.programs import check_installed
 from fetcher.providers.scratch import Scratch
 from fetcher.providers.sources import Sources
 from fetcher.providers.web.client import Client
@@ -38,7 +41,8 @@ def build(settings: FetcherSettings | None = None) -> Service:
     sources = Sources(db, store, downloader, s.max_file_bytes)
     scratch, checkpoints = Scratch(s.scratch_dir / "fetcher"), Checkpoints(db, store)
     copier = Copier(db, store, asyncio.Semaphore(s.conversions), s.max_duration_seconds, s.hold_seconds)
-    fetcher = Fetcher(db, sources, scratch, checkpoints, copier, s.hold_seconds)
+    captioner = Captioner(db, store, s.max_subtitle_bytes)
+    fetcher = Fetcher(db, sources, scratch, checkpoints, copier, captioner, s.hold_seconds)
     retention = Retention(db, store, sources, scratch, checkpoints)
     sweeper = Sweeper(db, store, sources, scratch, checkpoints, s.upload_lifetime_seconds)
 
@@ -49,6 +53,8 @@ def build(settings: FetcherSettings | None = None) -> Service:
     service.hear(TranscriptCompleted, retention.drop_audio)
 
     service.serve(Uploads(db, store, sources, s.max_file_bytes).routes())
+    limits = ArchiveLimits(s.max_archive_files, s.max_subtitle_bytes, s.max_archive_bytes)
+    service.serve(Subtitles(db, store, sources, scratch, limits).routes())
     service.serve(Media(db, store).routes())
 
     if service.does("worker"):

@@ -38,11 +38,12 @@ class CheckpointRow:
 
 
 async def save_registered(conn: Connection, registered: AssetRegistered) -> None:
-    """Remember what was asked, for a later run."""
+    """Remember what was asked, for a later run; what the newest run asked stays."""
     await conn.execute(
         """
-        INSERT INTO fetches (asset_id, registered) VALUES ($1, $2)
+        INSERT INTO fetches AS f (asset_id, registered) VALUES ($1, $2)
         ON CONFLICT (asset_id) DO UPDATE SET registered = excluded.registered
+        WHERE (excluded.registered ->> 'run')::integer >= (f.registered ->> 'run')::integer
         """,
         registered.asset_id,
         registered.model_dump(mode="json", exclude_none=True),

@@ -24,6 +24,11 @@ class FetcherSettings(ServiceSettings):
         description="Networks to fetch from besides the public internet, as CIDR, comma separated: 10.1.0.0/16",
     )
     max_file_bytes: int = Field(default=5_000_000_000, gt=0, description="Largest file fetched or uploaded, in bytes")
+    max_subtitle_bytes: int = Field(default=4 * 1024**2, gt=0, description="Largest subtitle file, in bytes")
+    max_archive_files: int = Field(default=500, gt=0, le=5000, description="Most files of one ZIP of subtitles")
+    max_archive_bytes: int = Field(
+        default=64 * 1024**2, gt=0, description="Largest ZIP of subtitles, packed and unpacked, in bytes"
+    )
     max_duration_seconds: float = Field(default=43_200, gt=0, description="Longest recording, in seconds")
     connect_seconds: float = Field(default=8, gt=0, description="Seconds to wait for a connection")
     stall_seconds: float = Field(default=12, gt=0, description="Seconds without bytes after which a server stalls")

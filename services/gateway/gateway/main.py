@@ -5,7 +5,22 @@ from common.identity import Signer
 from common.service import Service
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway.api import auth, collections, description, health, keys, live, members, pages, recordings, upload, users
+from gateway.api import (
+    auth,
+    collections,
+    description,
+    health,
+    keys,
+    live,
+    members,
+    pages,
+    parked,
+    queues,
+    recordings,
+    transcripts,
+    upload,
+    users,
+)
 from gateway.api.assets import asset_router
 from gateway.api.processing import jobs_router, processing_router
 from gateway.domain.rate import Buckets
@@ -34,9 +49,11 @@ def build(settings: GatewaySettings | None = None) -> Service:
 def hear(service: Service) -> None:
     service.hear(e.IngestionRequested, ingestion.take_request)
     service.hear(e.RecordingFetched, stages.note_fetched)
+    service.hear(e.CaptionsFetched, stages.note_fetched)
     service.hear(e.PartPlanned, stages.note_part_planned)
     service.hear(e.TranscriptionRecognised, stages.note_recognised)
     service.hear(e.TranscriptCompleted, stages.note_transcript)
+    service.hear(e.TranscriptRevised, stages.note_revised)
     service.hear(e.AssetIndexed, stages.note_indexed)
     service.hear(e.ProcessingFailed, stages.note_failed)
     service.hear(e.AssetPurged, deletion.note_purged)
@@ -49,8 +66,9 @@ def serve(service: Service, settings: GatewaySettings) -> None:
     table = read_table(document or {})
     service.max_body_bytes = settings.max_json_bytes
     service.ready_without_broker = True
-    service.streaming_paths = ("/api/recordings/upload", *file_paths(table))
-    for router in (health, auth, keys, users, members, collections, upload, recordings, live, pages):
+    service.streaming_paths = ("/api/recordings/upload", "/api/transcripts/upload", *file_paths(table))
+    own = (health, auth, keys, users, parked, queues, members, collections)
+    for router in (*own, upload, transcripts, recordings, live, pages):
         service.serve(router.router)
     for prefix, tag in (("/api/recordings", "recordings"), ("/api/assets", "assets")):
         service.serve(asset_router(prefix, tag))

@@ -1,5 +1,6 @@
 """Prometheus metrics of the gateway; labels are bounded and never an id."""
 
+from common.categories import CATEGORIES
 from prometheus_client import Counter, Gauge, Histogram
 
 from gateway.domain.journey import Journey
@@ -18,28 +19,6 @@ forwarded = Counter(
 sockets = Gauge("earshot_gateway_websockets", "Open WebSockets")
 refused = Counter("earshot_gateway_refused_requests_total", "Requests turned away at the door", ["reason"])
 
-# What stages report; anything else counts as "other", so that a label never grows without bound.
-_CATEGORIES = frozenset(
-    {
-        "unsupported_url",
-        "unreachable",
-        "not_found",
-        "forbidden_address",
-        "timeout",
-        "too_large",
-        "too_long",
-        "not_media",
-        "no_audio",
-        "damaged",
-        "empty",
-        "archive",
-        "unsupported",
-        "engine_unavailable",
-        "internal",
-        "unavailable",
-    }
-)
-
 
 def observe_change(before: Journey, after: Journey) -> None:
     """Count the stages and the job that came to their end between the two."""
@@ -48,5 +27,6 @@ def observe_change(before: Journey, after: Journey) -> None:
             stage_seconds.labels(new.name).observe((new.finished_at - new.started_at).total_seconds())
     if after.status != before.status and after.status in ("ready", "failed", "cancelled"):
         category = after.error.category if after.error else ""
-        known = category if not category or category in _CATEGORIES else "other"
+        # A newer service may say others; the label must not grow without bound.
+        known = category if not category or category in CATEGORIES else "other"
         jobs_finished.labels(after.status, known).inc()

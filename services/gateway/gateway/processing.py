@@ -45,8 +45,10 @@ async def change(conn: Connection, held: Held, changed: Journey, at: datetime) -
     """Write the journey where it differs from what is stored."""
     if changed == held.job.journey:
         return
-    over = changed.status in _OVER
-    finished_at = (held.job.finished_at or at) if over else None
+    finished_at = None
+    if changed.status in _OVER:
+        # A failed job that a replay completes ends a second time.
+        finished_at = held.job.finished_at if held.job.status == changed.status else at
     await jobs.save_job(conn, held.job.id, changed, finished_at)
     await edits.set_status(conn, held.asset.id, held.asset.run, changed.status, changed.stage)
     metrics.observe_change(held.job.journey, changed)

@@ -35,6 +35,9 @@ class GatewaySettings(ServiceSettings):
 
     max_json_bytes: int = Field(default=1024 * 1024, ge=1024, description="Largest body that is not a file, bytes")
     max_upload_bytes: int = Field(default=5_000_000_000, ge=1, description="Largest file of one upload, bytes")
+    max_subtitles_bytes: int = Field(
+        default=64 * 1024**2, ge=1, description="Largest subtitle file or ZIP of one upload, bytes"
+    )
     requests_per_second: float = Field(default=100.0, gt=0, description="Steady rate per user, requests per second")
     request_burst: float = Field(default=500.0, ge=1, description="Requests a user may make at once")
     bad_keys_per_minute: float = Field(default=600.0, gt=0, description="Wrong keys taken from one address per minute")

@@ -16,7 +16,7 @@ from asr.settings import AsrSettings
 from common import bootstrap, migrations, topology
 from common.delivery import Delivery
 from common.events import MESSAGES, Fact, Message, RecordingFetched
-from common.identity import Caller, Signer, new_key_pair
+from common.identity import AssetRole, Caller, Signer, new_key_pair
 from common.ids import uuid7
 from common.service import Service
 
@@ -125,9 +125,11 @@ class Bench:
         async with self.service.db.acquire() as conn:
             return await conn.fetch(sql, *values)
 
-    def identity(self, asset_id: UUID | None = None) -> dict[str, str]:
-        """Headers with which the gateway forwards a viewer of the asset."""
-        caller = Caller(uuid4(), asset_id=asset_id or self.asset_id, asset_role="viewer")
+    def identity(
+        self, asset_id: UUID | None = None, *, role: AssetRole = "viewer", user_id: UUID | None = None
+    ) -> dict[str, str]:
+        """Headers with which the gateway forwards somebody with a role in the asset's collection."""
+        caller = Caller(user_id or uuid4(), asset_id=asset_id or self.asset_id, asset_role=role)
         return {"X-Earshot-Identity": self.signer.user_token(caller)}
 
 
@@ -140,6 +142,8 @@ def settings(asr_url: str, store_url: str, tmp_path: Path) -> Callable[..., AsrS
             "scratch_dir": tmp_path / "scratch",
             "part_seconds": 5,
             "processes": 2,
+            # Whether torch is installed or not.
+            "diarizer": "none",
         }
         return AsrSettings(**values | changes)
 

@@ -67,7 +67,11 @@ async def test_every_format(client: httpx.AsyncClient, bench: Bench, clip: Path)
         assert f'filename="transcript-{short_id(bench.asset_id)}.{extension}"' in answer.headers["content-disposition"]
         assert first["text"].split()[0] in answer.text
     assert "<v Speaker 1>" in (await read(client, bench, format="vtt")).text
-    assert (await read(client, bench, format="podcast")).status_code == 422
+    podcast = await read(client, bench, format="podcast")
+    assert podcast.headers["content-type"] == "application/json"
+    assert podcast.headers["content-disposition"].endswith('.json"')
+    assert (podcast.json()["segments"][0]["body"], podcast.json()["version"]) == (first["text"], "1.0.0")
+    assert (await read(client, bench, format="docx")).status_code == 422
 
 
 async def test_revisions_and_speakers(client: httpx.AsyncClient, bench: Bench, clip: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,7 +12,7 @@ from asr.domain.accuracy import word_error_rate
 from asr.domain.spans import Span
 from asr.handlers.joining import Joining
 from asr.handlers.recognising import Recognising
-from asr.providers.engine import Engine, EngineFailed, Recognised
+from asr.providers.engine import Engine, EngineFailed, Recognised, Wishes
 from asr.providers.engines import Engines
 from asr.providers.pocketsphinx import PocketSphinx
 from common.errors import AlreadyHandled, CannotProcess, Stale, TryAgain
@@ -156,6 +156,29 @@ async def test_a_restart_uses_the_parts_that_are_done(bench: Bench, clip: Path) 
     assert (completed.run, completed.revision) == (2, 1)
 
 
+@pytest.mark.parametrize("sound", ["clip", "silence"])
+async def test_what_is_recognised_completes_again_though_its_sound_is_gone(
+    bench: Bench, sound: str, request: pytest.FixtureRequest
+) -> None:
+    """Called off just as its transcript was complete, and taken up again where no sound is kept."""
+    first = await transcribe(bench, request.getfixturevalue(sound))
+    await bench.fetch("UPDATE transcriptions SET audio_uri = 'audio/nowhere.flac'")
+    await bench.hand(about(bench, ProcessingRestarted, 2, from_stage="transcribe"))
+    (second,) = await bench.go_on()
+    assert isinstance(second, TranscriptCompleted)
+    assert (second.run, second.revision) == (2, 2)
+    assert (await document(bench, second)).segments == (await document(bench, first)).segments
+
+
+async def test_what_is_not_all_recognised_cannot_go_on_without_its_sound(bench: Bench, clip: Path) -> None:
+    await transcribe(bench, clip)
+    await bench.fetch("UPDATE transcriptions SET audio_uri = 'audio/nowhere.flac'")
+    await bench.fetch("UPDATE parts SET words = NULL WHERE part_index = 0")
+    with pytest.raises(CannotProcess) as refused:
+        await bench.hand(about(bench, ProcessingRestarted, 2, from_stage="transcribe"))
+    assert (refused.value.category, refused.value.advice) == ("not_found", "Retry from the fetch stage.")
+
+
 async def test_revisions_rise_across_runs_and_the_earlier_ones_stay(bench: Bench, clip: Path) -> None:
     first = await transcribe(bench, clip)
     await bench.hand(about(bench, ProcessingRestarted, 2, from_stage="fetch"))
@@ -173,20 +196,34 @@ async def test_another_sound_is_recognised_anew(bench: Bench, clip: Path, to_fla
     assert [row["words"] for row in await bench.fetch("SELECT words FROM parts")] == [None]
 
 
-async def test_a_late_fact_of_an_older_run_leaves_no_trace(bench: Bench, clip: Path) -> None:
+async def test_a_late_fact_of_an_older_run_is_kept_and_plans_nothing(bench: Bench, clip: Path) -> None:
+    """Two runs were called off before their recording was heard of: the third one finds it all the same."""
     late = await bench.fetched(clip, run=1)
-    await bench.hand(about(bench, ProcessingRestarted, 2, from_stage="fetch"))
+    await bench.hand(about(bench, ProcessingCancelled, 2))
     with pytest.raises(Stale):
         await bench.hand(late)
-    assert (await counts(bench))["transcriptions"] == 0
+    assert await bench.take() == []
+    assert (await counts(bench))["parts"] == 0
+    await bench.hand(about(bench, ProcessingRestarted, 3, from_stage="transcribe"))
+    assert {part.run for part in await bench.take()} == {3}  # type: ignore[attr-defined]
 
 
 async def test_restarting_what_was_never_fetched_is_explained(bench: Bench) -> None:
-    """Tried again a few times, because the fetched recording may still be on its way, then told to the user."""
+    """Tried again for some minutes, because the fetched recording may be with a worker that is frozen, then told."""
     with pytest.raises(TryAgain) as refused:
         await bench.hand(about(bench, ProcessingRestarted, 2, from_stage="transcribe"))
     assert "fetch" in refused.value.advice
-    assert refused.value.attempts < 6
+    assert 5 <= refused.value.attempts <= 10
+
+
+async def test_restarting_what_was_never_fetched_ends_when_nobody_wants_it_any_more(bench: Bench) -> None:
+    with pytest.raises(TryAgain):
+        await bench.hand(about(bench, ProcessingRestarted, 3, from_stage="transcribe"))
+    with pytest.raises(Stale):
+        await bench.hand(about(bench, ProcessingRestarted, 2, from_stage="transcribe"))
+    await bench.hand(about(bench, AssetDeleted, 3))
+    with pytest.raises(Stale):
+        await bench.hand(about(bench, ProcessingRestarted, 3, from_stage="transcribe"))
 
 
 async def test_what_was_fetched_is_kept_though_its_run_was_cancelled(bench: Bench, clip: Path) -> None:
@@ -264,7 +301,7 @@ async def test_deleting_while_the_transcript_is_stored_leaves_no_document(
     old: Joining = bench.service.consumer.handlers[TranscriptionRecognised.type].__self__  # type: ignore[attr-defined]
     store = Interrupted(Path(store_url.removeprefix("file://")))
     store.meanwhile = lambda: bench.hand(about(bench, AssetDeleted))
-    joining = Joining(old.db, store, old.recordings, old.scratch)
+    joining = replace(old, documents=replace(old.documents, store=store))
     bench.service.consumer.handlers[TranscriptionRecognised.type] = joining.join_transcript
     with pytest.raises(Stale):
         await bench.hand(recognised)  # type: ignore[arg-type]
@@ -281,6 +318,7 @@ class Gate:
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     broken_after: float = float("inf")
     name: str = "pocketsphinx"
+    window_seconds: float = 0.0
 
     @property
     def fingerprint(self) -> str:
@@ -289,13 +327,16 @@ class Gate:
     def understands(self, language: str) -> bool:
         return self.inner.understands(language)
 
-    async def recognise(self, audio: Path, utterances: Sequence[Span]) -> AsyncGenerator[Recognised]:
+    async def find_language(self, audio: Path, utterances: Sequence[Span]) -> str:
+        return await self.inner.find_language(audio, utterances)
+
+    async def recognise(self, audio: Path, utterances: Sequence[Span], wishes: Wishes) -> AsyncGenerator[Recognised]:
         for utterance in utterances:
             self.reached.set()
             await self.opened.wait()
             if utterance.end > self.broken_after:
                 raise EngineFailed("out of order")
-            async for recognised in self.inner.recognise(audio, [utterance]):
+            async for recognised in self.inner.recognise(audio, [utterance], wishes):
                 yield recognised
 
     async def close(self) -> None:
@@ -308,7 +349,7 @@ async def gate(bench: Bench) -> AsyncGenerator[Gate]:
     made = Gate(PocketSphinx(1, 30))
     through: Engine = made
     old: Recognising = bench.service.consumer.handlers[PartPlanned.type].__self__  # type: ignore[attr-defined]
-    new = Recognising(old.db, old.recordings, Engines("auto", [through]))
+    new = Recognising(old.db, old.recordings, Engines("auto", [through]), old.speakers)
     bench.service.consumer.handlers[PartPlanned.type] = new.recognise_part
     yield made
     await made.close()

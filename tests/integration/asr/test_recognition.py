@@ -17,7 +17,7 @@ from asr.domain.accuracy import word_error_rate
 from asr.domain.cut import cut_parts
 from asr.domain.join import Heading, join_parts
 from asr.domain.spans import Span, SpeechRules, find_speech
-from asr.providers.engine import EngineFailed
+from asr.providers.engine import EngineFailed, Wishes
 from asr.providers.listening import listen
 from asr.providers.pocketsphinx import PocketSphinx
 from common.errors import CannotProcess
@@ -42,7 +42,7 @@ async def engine() -> AsyncGenerator[PocketSphinx]:
 
 async def words_of(engine: PocketSphinx, audio: Path, utterances: tuple[Span, ...]) -> list[Word]:
     words: list[Word] = []
-    async with aclosing(engine.recognise(audio, utterances)) as found:
+    async with aclosing(engine.recognise(audio, utterances, Wishes())) as found:
         async for recognised in found:
             assert all(recognised.utterance.start <= word.start for word in recognised.words)
             words += recognised.words
@@ -156,10 +156,32 @@ async def test_giving_up_in_the_middle_does_not_mix_up_answers(to_flac: ToFlac) 
     engine = PocketSphinx(processes=1, idle_seconds=30)
     audio = to_flac(SECOND, 14)
     expected = await words_of(engine, audio, (Span(0.3, 2.5),))
-    async with aclosing(engine.recognise(audio, [Span(0.3, 2.5), Span(2.5, 9.0), Span(9.0, 13.0)])) as found:
+    async with aclosing(engine.recognise(audio, [Span(0.3, 2.5), Span(2.5, 9.0), Span(9.0, 13.0)], Wishes())) as found:
         async for _ in found:
             break
     assert await words_of(engine, audio, (Span(0.3, 2.5),)) == expected
+    await engine.close()
+
+
+async def test_two_who_ask_at_once_take_turns(to_flac: ToFlac) -> None:
+    """A request of two utterances does not wait for all the utterances of a part."""
+    engine = PocketSphinx(processes=1, idle_seconds=30)
+    audio = to_flac(SECOND, 40)
+    utterances = find_speech(listen(audio), SpeechRules(pause_seconds=0.45))[:8]
+    order: list[str] = []
+
+    async def ask(name: str, spans: list[Span]) -> None:
+        async with aclosing(engine.recognise(audio, spans, Wishes())) as found:
+            async for _ in found:
+                order.append(name)
+
+    part = asyncio.create_task(ask("part", utterances))
+    while not order:
+        await asyncio.sleep(0.05)
+    await ask("request", utterances[:2])
+    assert len(utterances) == 8
+    assert order.count("part") <= 4
+    await part
     await engine.close()
 
 
@@ -178,11 +200,12 @@ _HOLDER = """
 import asyncio, sys
 from pathlib import Path
 from asr.domain.spans import Span
+from asr.providers.engine import Wishes
 from asr.providers.pocketsphinx import PocketSphinx
 
 async def main():
     engine = PocketSphinx(processes=1, idle_seconds=600)
-    async for _ in engine.recognise(Path(sys.argv[1]), [Span(0.3, 2.5)]):
+    async for _ in engine.recognise(Path(sys.argv[1]), [Span(0.3, 2.5)], Wishes()):
         print("ready", flush=True)
     await asyncio.sleep(600)
 

@@ -34,7 +34,9 @@ async def publish(url: str, fact: Fact) -> None:
 
 
 @asynccontextmanager
-async def hearing(url: str, key: str) -> AsyncGenerator[Callable[[], Awaitable[dict[str, Any]]]]:
+async def hearing(
+    url: str, key: str, seconds: float = WAIT_SECONDS
+) -> AsyncGenerator[Callable[[], Awaitable[dict[str, Any]]]]:
     """Whatever is said under ``key`` while the block lasts, one after the other."""
     connection = await aio_pika.connect(url)
     async with connection:
@@ -45,7 +47,7 @@ async def hearing(url: str, key: str) -> AsyncGenerator[Callable[[], Awaitable[d
         async with queue.iterator() as messages:
 
             async def following() -> dict[str, Any]:
-                async with asyncio.timeout(WAIT_SECONDS):
+                async with asyncio.timeout(seconds):
                     message = await anext(messages)
                     await message.ack()
                     return json.loads(message.body)
@@ -92,7 +94,7 @@ async def test_two_workers_share_the_parts(
     assert all(0 <= tale["progress"] <= 1 and tale["stage"] == "transcribe" for tale in told)
 
 
-def start_worker(settings: AsrSettings) -> subprocess.Popen[bytes]:
+def start_worker(settings: AsrSettings, module: str = "asr.main") -> subprocess.Popen[bytes]:
     """As an operator starts it."""
     environment = {
         "ASR_DATABASE_URL": settings.database_url,
@@ -105,7 +107,7 @@ def start_worker(settings: AsrSettings) -> subprocess.Popen[bytes]:
         "EARSHOT_ROLE": "worker",
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "asr.main"], env={**os.environ, **environment}, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", module], env={**os.environ, **environment}, stdout=subprocess.DEVNULL
     )
 
 

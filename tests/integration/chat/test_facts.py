@@ -10,7 +10,7 @@ from chat.domain.spans import Span
 from chat.queries import writing
 from chat.queries.rows import EventRow, NewAnswer
 from common import lifecycle
-from common.errors import AlreadyHandled
+from common.errors import AlreadyHandled, Stale
 from common.events import AssetDeleted
 from common.ids import uuid7
 from common.migrations import downgrade, upgrade
@@ -40,6 +40,24 @@ async def test_a_newer_transcript_makes_citations_stale(house: House, meeting: M
     await handlers.note_revision(fact, house.delivery(fact))
     _, found = await read(house, meeting.user_id, answer["id"])
     assert [citation["stale"] for citation in found["citations"]] == [True]  # type: ignore[attr-defined]
+
+
+async def test_a_correction_makes_citations_stale_whatever_became_of_the_run(house: House, meeting: Meeting) -> None:
+    answer = await house.answer(meeting.user_id, QUESTION)
+    newer = await house.world.completed(transcript_of([("", "a")], asset_id=meeting.asset_id, revision=1), run=2)
+    await handlers.note_revision(newer, house.delivery(newer))
+    _, found = await read(house, meeting.user_id, answer["id"])
+    assert [citation["stale"] for citation in found["citations"]] == [False]  # type: ignore[attr-defined]
+    fact = await house.world.revised(transcript_of([("", "b")], asset_id=meeting.asset_id, revision=2), run=1)
+    await handlers.note_correction(fact, house.delivery(fact, message := uuid7()))
+    with pytest.raises(AlreadyHandled):
+        await handlers.note_correction(fact, house.delivery(fact, message))
+    _, found = await read(house, meeting.user_id, answer["id"])
+    assert [citation["stale"] for citation in found["citations"]] == [True]  # type: ignore[attr-defined]
+    gone = deleted(house, meeting.asset_id)
+    await lifecycle.purge(house.db, None, handlers.erase)(gone, house.delivery(gone))
+    with pytest.raises(Stale):
+        await handlers.note_correction(fact, house.delivery(fact))
 
 
 async def test_a_late_revision_changes_nothing_and_a_second_delivery_neither(house: House, meeting: Meeting) -> None:

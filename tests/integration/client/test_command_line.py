@@ -1,12 +1,16 @@
 """The `earshot` command as a process against a running stack, started in a folder that knows nothing of it."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import aio_pika
 import pytest
+from common import topology
 
 RECORDING = Path(__file__).parents[2] / "data/second.opus"
 
@@ -80,6 +84,64 @@ def test_deleted_is_gone(earshot):
     gone = earshot("show", short_id)
     assert gone.returncode == 1
     assert gone.stderr.startswith("Error: ")
+
+
+@pytest.fixture
+def unreadable(earshot, stack):
+    """Something published that nobody can read; answers the id under which the embedder parked it."""
+
+    async def publish():
+        connection = await aio_pika.connect(stack.state.rabbitmq_url)
+        async with connection:
+            exchange = await (await connection.channel()).get_exchange(topology.EVENTS_EXCHANGE)
+            await exchange.publish(aio_pika.Message(b"\xff{not json", headers={"from": "a test"}), "asset.updated.v1")
+
+    known = parked_ids(earshot)
+    asyncio.run(publish())
+    return parked_anew(earshot, known)
+
+
+def parked_ids(earshot):
+    found = json.loads(earshot("parked", "list", "--service", "embedder", "--json").stdout)
+    assert found["unavailable"] == []
+    return {item["id"] for item in found["items"]}
+
+
+def parked_anew(earshot, known):
+    deadline = time.monotonic() + 60
+    while not (new := parked_ids(earshot) - known):
+        assert time.monotonic() < deadline
+    return new.pop()
+
+
+def test_parked_messages_are_seen_replayed_and_dropped(earshot, unreadable):
+    short_id = unreadable[-8:]
+    (line,) = [line for line in earshot("parked", "list").stdout.splitlines() if line.startswith(short_id)]
+    assert "embedder" in line
+    assert "asset.updated.v1" in line
+    shown = earshot("parked", "show", short_id)
+    assert shown.returncode == 0, shown.stderr
+    for words in ("embedder.asset.updated.v1", "  from: a test", "Body, 10 B, as base64", "not a valid"):
+        assert words in shown.stdout
+    assert "\x1b" not in shown.stdout
+    # Nobody can read it now either: it comes back, and tells that it was replayed.
+    known = parked_ids(earshot)
+    assert earshot("parked", "replay", short_id).returncode == 0
+    again = parked_anew(earshot, known)
+    assert "replayed" in json.loads(earshot("parked", "show", again, "--json").stdout)["history"][0]
+    assert earshot("parked", "replay", short_id).returncode == 1
+    assert earshot("parked", "drop", again[-8:]).returncode == 0
+    gone = earshot("parked", "drop", again)
+    assert gone.returncode == 1
+    assert "no such parked message" in gone.stderr
+
+
+def test_parked_messages_of_a_type_are_replayed_together(earshot, unreadable):
+    known = parked_ids(earshot)
+    done = earshot("parked", "replay", "--type", "asset.updated.v1", "--service", "embedder")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" replayed\n")
+    assert earshot("parked", "drop", parked_anew(earshot, known)).returncode == 0
 
 
 def test_a_wrong_key(earshot):

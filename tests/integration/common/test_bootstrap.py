@@ -40,6 +40,31 @@ async def test_every_service_reads_the_gateway_s_two_views_and_writes_neither(fr
             await connection.close()
 
 
+async def test_every_role_has_its_limits(fresh_database: Databases) -> None:
+    wanted = {
+        "statement_timeout": "1min",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "15s",
+        "transaction_timeout": "5min",
+        "client_connection_check_interval": "5s",
+        "tcp_keepalives_idle": "15",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "30000",
+    }
+    for url in fresh_database.urls.values():
+        connection = await asyncpg.connect(url)
+        try:
+            found = await connection.fetch(
+                "SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY($1)", list(wanted)
+            )
+        finally:
+            await connection.close()
+        in_force = {row["name"]: row["value"] for row in found}
+        # The last came with Postgres 17.
+        assert in_force in (wanted, {name: wanted[name] for name in wanted if name != "transaction_timeout"})
+
+
 async def test_migrating_again_changes_nothing(fresh_database: Databases) -> None:
     await bootstrap.migrate(fresh_database.admin, fresh_database.urls)
 

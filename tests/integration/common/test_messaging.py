@@ -99,6 +99,19 @@ async def _is(value: Awaitable[int], wanted: int) -> bool:
     return await value == wanted
 
 
+async def test_the_room_of_facts_that_left_is_taken_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.outbox._VACUUM_ROWS", 100)
+    await bench.say(*(deleted() for _ in range(150)))
+
+    async def vacuumed() -> bool:
+        async with bench.db.acquire() as conn:
+            count = "SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'outbox'"
+            return (await conn.fetchval(count) or 0) > 0
+
+    await eventually(vacuumed)
+    await eventually(lambda: _is(bench.count("outbox"), 0))
+
+
 async def test_the_same_message_twice_has_one_effect(bench: Bench) -> None:
     handled: list[UUID] = []
 
@@ -206,8 +219,7 @@ async def test_a_bug_is_retried_then_parked_with_its_history_and_can_be_replayed
     await bench.listen(handle)
     await bench.say(deleted())
     await eventually(lambda: _is(bench.count("parked"), 1), 60)
-    async with bench.db.acquire() as conn:
-        (row,) = await parked.list_parked(conn)
+    row = await the_parked(bench)
     assert (row.queue, row.type, row.reason) == (QUEUE, AssetDeleted.type, "KeyError: 'a bug'")
     assert row.history == ["KeyError('a bug')"] * 3
     healed = True
@@ -217,6 +229,14 @@ async def test_a_bug_is_retried_then_parked_with_its_history_and_can_be_replayed
         assert not await parked.replay(conn, row.id)
     await eventually(lambda: _is(bench.count("inbox"), inbox_before + 1))
     assert await bench.count("parked") == 0
+
+
+async def the_parked(bench: Bench) -> parked.ParkedInFull:
+    async with bench.db.acquire() as conn:
+        (row,) = await parked.list_parked(conn)
+        found = await parked.read_parked(conn, row.id)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -230,10 +250,35 @@ async def test_what_cannot_be_read_is_parked_at_once(bench: Bench, body: bytes, 
     await bench.listen(handle)
     await bench.publisher.publish(topology.EVENTS_EXCHANGE, AssetDeleted.type, body, {}, message_id="x")
     await eventually(lambda: _is(bench.count("parked"), 1))
-    async with bench.db.acquire() as conn:
-        (row,) = await parked.list_parked(conn)
+    row = await the_parked(bench)
     assert reason in row.reason
     assert row.body == body
+
+
+async def test_what_cannot_even_be_parked_comes_back_until_it_can(bench: Bench) -> None:
+    async def handle(_fact: AssetDeleted, _delivery: Delivery) -> None:
+        raise AssertionError("never reached")
+
+    async with bench.db.acquire() as conn:
+        await conn.execute(
+            """
+            CREATE SEQUENCE refusals;
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN PERFORM nextval('refusals'); RAISE EXCEPTION 'not now'; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON parked FOR EACH ROW EXECUTE FUNCTION refuse();
+            """
+        )
+    await bench.listen(handle)
+    await bench.publisher.publish(topology.EVENTS_EXCHANGE, AssetDeleted.type, b"{not json", {}, message_id="x")
+
+    async def refused_twice() -> bool:
+        async with bench.db.acquire() as conn:
+            return await conn.fetchval("SELECT last_value >= 2 FROM refusals")
+
+    await eventually(refused_twice)
+    async with bench.db.acquire() as conn:
+        await conn.execute("DROP TRIGGER refuse ON parked")
+    await eventually(lambda: _is(bench.count("parked"), 1))
 
 
 async def test_unknown_fields_are_ignored_by_consumers(bench: Bench) -> None:

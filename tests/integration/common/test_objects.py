@@ -86,6 +86,29 @@ async def test_kept_but_not_yet_referred_content_is_left_alone(
                 await objects.refer(conn, kept, uuid7(), "audio")
 
 
+async def test_a_sweep_that_is_cut_off_after_the_bytes_are_gone_leaves_nothing_that_is_taken_for_them(
+    core_database: Databases, store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, delete = content(tmp_path, "wanted again"), store.delete
+
+    async def delete_and_die(key: str) -> None:
+        await delete(key)
+        raise ConnectionResetError("the database's connection is cut before the commit")
+
+    async with core_database.open("chat") as db:
+        await tie(db, store, path, first := uuid7())
+        monkeypatch.setattr(store, "delete", delete_and_die)
+        with pytest.raises(ConnectionResetError):
+            await untie(db, store, first)
+        assert await stored(store) == []
+        monkeypatch.undo()
+        await tie(db, store, path, second := uuid7())
+        (key,) = await stored(store)
+        assert await store.get_bytes(key) == b"wanted again"
+        await untie(db, store, second)
+        assert await stored(store) == []
+
+
 async def test_coming_and_going_at_once_never_loses_what_is_referred_to(
     core_database: Databases, store: ObjectStore, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from common.events import AssetIndexed, ProcessingCancelled, ProcessingRestarted
 from common.ids import uuid7
 from common.lifecycle import cancel
 from embedder.background import Upkeep
+from embedder.providers.embedder import Vectors
 from embedder.queries import terms
 
 from tests.integration.embedder.world import World, transcript_of
@@ -210,6 +212,56 @@ async def test_a_restart_takes_up_a_transcript_that_a_cancelled_run_left(world: 
     assert await world.count("chunks") > 0
 
 
+async def test_a_transcript_that_its_restart_overtook_is_indexed_in_its_place(world: World) -> None:
+    """Run 2 was called off just as its transcript was complete; run 3 begins with indexing, and is heard of first."""
+    collection = await world.collection()
+    asset = await world.recording(collection, TURNS)
+    again = ProcessingRestarted(asset_id=asset, run=3, collection_id=collection, from_stage="index")
+    await world.handlers.index_again(again, world.delivery(again))
+    late = await world.completed(transcript_of(OTHER, asset_id=asset, revision=2), run=2)
+    delivery = world.delivery(late)
+    await world.handlers.index_transcript(late, delivery)
+    with pytest.raises((AlreadyHandled, Stale)):
+        await world.handlers.index_transcript(late, delivery)
+    assert [(fact.run, fact.revision) for fact in await said(world)] == [(1, 1), (3, 1), (3, 2)]
+    text = [row["content"] for row in await world.admin.fetch("SELECT content FROM embedder.chunks")]
+    assert " ".join(text) == " ".join(turn for _, turn in OTHER)
+    assert await frequencies(world) == await counted(world)
+
+
+async def test_a_transcript_of_a_run_that_others_transcribe_again_is_not_indexed(world: World) -> None:
+    collection = await world.collection()
+    asset = await world.recording(collection, TURNS)
+    again = ProcessingRestarted(asset_id=asset, run=3, collection_id=collection, from_stage="transcribe")
+    await world.handlers.index_again(again, world.delivery(again))
+    with pytest.raises(Stale):
+        await world.index(transcript_of(OTHER, asset_id=asset, revision=2), run=2)
+    assert len(await said(world)) == 1
+
+
+async def test_a_transcript_heard_of_while_a_restart_indexes_the_one_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = await world.collection()
+    asset = await world.recording(collection, TURNS)
+    late = await world.completed(transcript_of(OTHER, asset_id=asset, revision=2), run=2)
+    again = ProcessingRestarted(asset_id=asset, run=3, collection_id=collection, from_stage="index")
+    embed = world.embedder.embed
+
+    async def meanwhile(texts: Sequence[str]) -> Vectors:
+        monkeypatch.undo()
+        with pytest.raises(Stale):
+            await world.handlers.index_transcript(late, world.delivery(late))
+        return await embed(texts)
+
+    monkeypatch.setattr(world.embedder, "embed", meanwhile)
+    with pytest.raises(TryAgain, match="revision 2 was heard of meanwhile"):
+        await world.handlers.index_again(again, world.delivery(again))
+    await world.handlers.index_again(again, world.delivery(again))
+    assert [(fact.run, fact.revision) for fact in await said(world)] == [(1, 1), (3, 2)]
+    assert await world.count("chunks", "content LIKE '%Penguins%'") > 0
+
+
 async def test_a_restart_from_an_earlier_stage_only_raises_the_run(world: World) -> None:
     collection = await world.collection()
     asset = await world.recording(collection, TURNS)
@@ -226,8 +278,24 @@ async def test_a_restart_without_a_transcript_is_tried_again_and_then_said(world
     )
     with pytest.raises(TryAgain) as raised:
         await world.handlers.index_again(fact, world.delivery(fact))
-    assert raised.value.category == "empty"
+    assert raised.value.category == "not_found"
     assert "transcribe" in raised.value.advice
+
+
+async def test_a_restart_without_a_transcript_ends_when_nobody_wants_it_any_more(world: World) -> None:
+    collection = await world.collection()
+    asset = await world.asset(collection)
+    second, third = (
+        ProcessingRestarted(asset_id=asset, run=run, collection_id=collection, from_stage="index") for run in (2, 3)
+    )
+    with pytest.raises(TryAgain):
+        await world.handlers.index_again(third, world.delivery(third))
+    with pytest.raises(Stale):
+        await world.handlers.index_again(second, world.delivery(second))
+    off = ProcessingCancelled(asset_id=asset, run=3, collection_id=collection)
+    await cancel()(off, world.delivery(off))
+    with pytest.raises(Stale):
+        await world.handlers.index_again(third, world.delivery(third))
 
 
 async def test_silence_is_indexed_as_nothing(world: World) -> None:

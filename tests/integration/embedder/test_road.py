@@ -5,7 +5,8 @@ from pathlib import Path
 
 import aio_pika
 from common import topology
-from common.broker import Publisher, connect
+from common.amqp import connect
+from common.broker import Publisher
 from common.envelope import headers_for
 from common.events import AssetDeleted, AssetIndexed, AssetPurged, Message
 from common.ids import uuid7

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from common.db import Database
 from common.delivery import Delivery
-from common.events import AssetDeleted, AssetUpdated, Fact, TranscriptCompleted
+from common.events import AssetDeleted, AssetUpdated, Fact, TranscriptCompleted, TranscriptRevised
 from common.ids import short_id, uuid7
 from common.lifecycle import purge
 from common.store import ObjectStore
@@ -140,6 +140,16 @@ class World:
     async def index(self, transcript: Transcript, *, run: int = 1, **changed: Any) -> TranscriptCompleted:
         fact = await self.completed(transcript, run=run, **changed)
         await self.handlers.index_transcript(fact, self.delivery(fact))
+        return fact
+
+    async def revised(self, transcript: Transcript, *, run: int = 1) -> TranscriptRevised:
+        """Put the corrected transcript into the store; the fact that says so."""
+        completed = await self.completed(transcript, run=run)
+        return TranscriptRevised(**completed.model_dump(), change="edited")
+
+    async def correct(self, transcript: Transcript, *, run: int = 1) -> TranscriptRevised:
+        fact = await self.revised(transcript, run=run)
+        await self.handlers.index_correction(fact, self.delivery(fact))
         return fact
 
     async def recording(

@@ -285,18 +285,37 @@ class TestRuns:
         (fact,) = await house.said(RecordingFetched)
         assert (fact.run, fact.priority) == (2, "bulk")
 
-    async def test_an_unknown_asset_cannot_be_restarted(self, house: Any, register: Register) -> None:
+    async def test_a_restart_waits_for_the_registration_it_overtook(
+        self, house: Any, web: Any, studio: Any, register: Register
+    ) -> None:
+        """The queue of registrations may be long; a recording that was called off in it can be begun again."""
+        asset = register({"type": "url", "url": web.file("/a", studio.tone().read_bytes())})
+        restarted = ProcessingRestarted(**about(asset, run=2), from_stage="fetch")
+        with pytest.raises(TryAgain) as caught:
+            await house.deliver(restarted)
+        assert "Retry" in caught.value.advice
+        with pytest.raises(Stale):
+            await house.deliver(asset)
+        assert web.requests == []
+        await house.deliver(restarted)
+        (fact,) = await house.said(RecordingFetched)
+        assert fact.run == 2
+
+    async def test_a_restart_of_what_was_deleted_is_no_longer_wanted(self, house: Any, register: Register) -> None:
         asset = register({"type": "url", "url": "http://example.org/a"})
-        with pytest.raises(CannotProcess):
+        await house.deliver(AssetDeleted(**about(asset)))
+        with pytest.raises(Stale):
             await house.deliver(ProcessingRestarted(**about(asset, run=2), from_stage="fetch"))
 
-    async def test_an_older_run_leaves_no_trace(self, house: Any, web: Any, studio: Any, register: Register) -> None:
+    async def test_an_older_run_is_not_fetched_but_remembered(
+        self, house: Any, web: Any, studio: Any, register: Register
+    ) -> None:
         asset = register({"type": "url", "url": web.file("/a", studio.tone().read_bytes())})
         await house.deliver(ProcessingRestarted(**about(asset, run=2), from_stage="transcribe"))
         with pytest.raises(Stale):
             await house.deliver(asset)
         assert web.requests == []
-        assert await house.rows("fetches") == 0
+        assert await house.rows("fetches") == 1
 
 
 class Gate:

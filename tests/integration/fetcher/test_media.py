@@ -15,13 +15,13 @@ from typing import Any
 
 import psutil
 import pytest
+from common.confined import Confines, confined
 from common.errors import CannotProcess, TryAgain
+from common.ffmpeg import check_installed
 from fetcher.domain.facts import MediaFacts
-from fetcher.providers.media.confined import Confines, confined
 from fetcher.providers.media.convert import Copies, convert
 from fetcher.providers.media.flac import flac_seconds
 from fetcher.providers.media.probe import probe
-from fetcher.providers.media.programs import check_installed
 
 JFK = Path(__file__).parents[4] / "shared/data/audio/jfk.flac"
 
@@ -318,7 +318,7 @@ def test_flac_length(studio: Any, tmp_path: Path) -> None:
 async def test_it_is_gone_when_the_worker_is_killed_outright() -> None:
     script = (
         "import asyncio\n"
-        "from fetcher.providers.media.confined import Confines, confined\n"
+        "from common.confined import Confines, confined\n"
         "async def main():\n"
         "    async with confined(['sleep', '300.25'], Confines(5, 1 << 30, 1)) as process:\n"
         "        print(process.pid, flush=True)\n"

@@ -36,6 +36,8 @@ class Behind:
     open_streams: int = 0
     cancelled_streams: int = 0
     upload_limit: int | None = None
+    # What the fetcher finds in the next upload of subtitles, as (status, body); None: the upload is one file.
+    subtitles: tuple[int, dict[str, Any]] | None = None
     first_bytes: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self) -> Starlette:
@@ -43,6 +45,7 @@ class Behind:
         return Starlette(
             routes=[
                 Route("/internal/uploads", self.upload, methods=["POST"]),
+                Route("/internal/uploads/{upload_id}/subtitles", self.look_into, methods=["POST"]),
                 Route("/internal/uploads/{upload_id}", self.drop, methods=["DELETE"]),
                 Route("/api/recordings/{asset_id}/media", self.media, methods=["GET", "HEAD"]),
                 Route("/api/stream", self.stream),
@@ -144,3 +147,11 @@ class Behind:
     async def drop(self, request: Request) -> Response:
         self.dropped.append(request.path_params["upload_id"])
         return Response(status_code=204)
+
+    async def look_into(self, request: Request) -> Response:
+        upload_id = request.path_params["upload_id"]
+        if self.subtitles is not None:
+            status, body = self.subtitles
+            return JSONResponse(body, status)
+        file = {"upload_id": upload_id, "filename": self.uploads[upload_id]["filename"]}
+        return JSONResponse({"files": [file], "refused": []})

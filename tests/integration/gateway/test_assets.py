@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -223,6 +223,25 @@ async def test_moving_needs_the_right_to_write_on_both_sides(gateway: Gateway):
     assert refused.status_code == 403
     into = {"url": "https://e.org/a.mp3", "collection_id": readable}
     assert (await admin.http.post("/api/recordings", json=into)).status_code == 403
+
+
+@pytest.mark.parametrize(("theirs", "status"), [(False, 200), (True, 404)])
+async def test_an_edit_that_meets_a_move_is_judged_where_the_asset_is_then(gateway: Gateway, theirs: bool, status: int):
+    """The role is looked up before the row is locked; what moves in between is neither lost nor given away."""
+    other = await gateway.person("other")
+    owner = other if theirs else gateway.admin
+    target = (await owner.http.post("/api/collections", json={"name": "elsewhere"})).json()["id"]
+    asset = (await gateway.add())["asset"]
+    path = f"/api/assets/{asset['id']}"
+    async with gateway.db.acquire() as looking, gateway.db.transaction() as conn:
+        await conn.execute("UPDATE assets SET collection_id = $2 WHERE id = $1", UUID(asset["id"]), UUID(target))
+        edit = asyncio.create_task(gateway.admin.http.patch(path, json={"title": "New"}))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
+        while not await looking.fetchval(waiting):
+            await asyncio.sleep(0.01)
+    assert (await edit).status_code == status
+    assert len(await gateway.said("asset.updated.v1")) == (status == 200)
+    assert (await gateway.admin.http.delete(path)).status_code == (202 if status == 200 else 404)
 
 
 async def test_members_come_and_go_but_one_owner_stays(gateway: Gateway):

@@ -53,6 +53,31 @@ async def test_the_straight_road_every_fact_twice(bus: Bus):
     assert not any("uri" in key for event in events for key in event["details"])
 
 
+async def test_a_correction_moves_no_job(bus: Bus):
+    """Also while the recording is recognised again: what can be found is the corrected text of before."""
+    accepted = await bus.gateway.add()
+    asset = Asset(accepted)
+    await bus.say(asset.fetched(), asset.transcribed(), asset.indexed())
+    timeline = await read(bus.gateway, asset.id, "/timeline")
+    await bus.gateway.admin.http.post(f"/api/assets/{asset.id}/retry", json={"from_stage": "transcribe"})
+    again = Asset(accepted, run=2)
+    revised = e.TranscriptRevised(**again.transcribed(revision=2).model_dump(), change="edited")
+    indexed = again.indexed().model_copy(update={"revision": 2, "cause": "correction"})
+    await bus.say(revised, indexed)
+    shown = await read(bus.gateway, asset.id)
+    assert (shown["status"], shown["stage"], shown["run"]) == ("processing", "transcribe", 2)
+    row = await bus.gateway.service.db.pool.fetchrow("SELECT revision FROM assets WHERE id = $1", UUID(asset.id))
+    assert row["revision"] == 2
+    await bus.say(e.TranscriptRevised(**again.transcribed(revision=1).model_dump(), change="edited"))
+    assert (
+        await bus.gateway.service.db.pool.fetchval("SELECT revision FROM assets WHERE id = $1", UUID(asset.id))
+    ) == 2
+    events = [event["event"] for event in (await read(bus.gateway, asset.id, "/timeline"))["items"]]
+    assert events == [event["event"] for event in timeline["items"]] + ["processing.restarted"]
+    await bus.say(again.transcribed(revision=3), again.indexed())
+    assert (await read(bus.gateway, asset.id))["status"] == "ready"
+
+
 async def test_every_order_of_facts_ends_the_same(bus: Bus):
     for order in itertools.permutations(range(3)):
         asset = Asset(await bus.gateway.add())
@@ -104,6 +129,31 @@ async def test_a_failure_is_told_and_a_retry_goes_on_from_there(bus: Bus):
     assert [(job["run"], job["status"]) for job in jobs] == [(2, "ready"), (1, "failed")]
 
 
+async def test_a_category_of_a_newer_service_is_shown_as_it_is(bus: Bus):
+    accepted = await bus.gateway.add()
+    asset = Asset(accepted)
+    await bus.say(asset.fetched(), asset.failed().model_copy(update={"category": "out_of_tea", "retryable": False}))
+    shown = await read(bus.gateway, asset.id)
+    assert (shown["status"], shown["error"]["category"], shown["error"]["retryable"]) == ("failed", "out_of_tea", False)
+
+
+async def test_what_is_true_of_the_asset_counts_though_its_run_is_over(bus: Bus):
+    """The last fact came first, the job was ready, and the next run began before the others arrived."""
+    accepted = await bus.gateway.add()
+    asset = Asset(accepted)
+    await bus.say(asset.indexed())
+    assert (await read(bus.gateway, asset.id))["status"] == "ready"
+    retried = await bus.gateway.admin.http.post(f"/api/assets/{asset.id}/retry", json={"from_stage": "index"})
+    assert retried.json()["asset"]["run"] == 2
+    await bus.say(asset.transcribed(), asset.fetched())
+    shown = await read(bus.gateway, asset.id)
+    assert (shown["status"], shown["stage"], shown["run"]) == ("processing", "index", 2)
+    assert (shown["language"], shown["duration_seconds"], shown["media_facts"]) == ("en", 90.0, {"codec": "mp3"})
+    newer = Asset(accepted, run=2).fetched().model_copy(update={"media_facts": {"codec": "flac"}})
+    await bus.say(newer, asset.fetched())
+    assert (await read(bus.gateway, asset.id))["media_facts"] == {"codec": "flac"}
+
+
 async def test_a_parked_message_that_is_replayed_heals_the_job(bus: Bus):
     asset = Asset(await bus.gateway.add())
     await bus.say(asset.fetched(), asset.failed(), asset.transcribed())
@@ -112,6 +162,21 @@ async def test_a_parked_message_that_is_replayed_heals_the_job(bus: Bus):
     await bus.say(asset.failed("summarise"))
     assert (await read(bus.gateway, asset.id))["status"] == "processing"
     assert (await read(bus.gateway, asset.id, "/timeline"))["items"][-1]["stage"] == "summarise"
+
+
+async def test_a_job_that_a_replay_completes_is_ready_and_ends_anew(bus: Bus):
+    """The last stage failed, and its failure is told again after all: finishing beats failing."""
+    accepted = await bus.gateway.add()
+    asset = Asset(accepted)
+    path = f"/api/jobs/{accepted['job']['id']}"
+    await bus.say(asset.fetched(), asset.transcribed(), asset.failed("index"))
+    failed = (await bus.gateway.admin.http.get(path)).json()
+    assert failed["status"] == "failed"
+    await bus.say(asset.indexed(), asset.failed("index"))
+    ready = (await bus.gateway.admin.http.get(path)).json()
+    assert (ready["status"], ready["error"], ready["progress"]) == ("ready", None, 1.0)
+    assert ready["finished_at"] > failed["finished_at"]
+    assert (await read(bus.gateway, asset.id))["status"] == "ready"
 
 
 async def test_a_transcript_of_an_older_revision_changes_nothing(bus: Bus):

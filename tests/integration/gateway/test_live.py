@@ -193,8 +193,10 @@ async def test_moving_an_asset_away_silences_its_former_readers_at_once(bus: Bus
     stays = Asset(await bus.gateway.add(collection_id=shared))
     topics = (f"asset:{moved.id}", f"asset:{stays.id}")
     async with watching(bus.gateway, reader, *topics) as watcher:
-        for topic in topics:
-            assert (await watcher.next_of("snapshot"))["topic"] == topic
+        # Either comes once more when the feed has just begun to listen.
+        seen: set[str] = set()
+        while seen != set(topics):
+            seen.add((await watcher.next_of("snapshot"))["topic"])
         private = (await admin.http.post("/api/collections", json={"name": "private"})).json()["id"]
         await admin.http.patch(f"/api/assets/{moved.id}", json={"collection_id": private})
         await bus.say(moved.fetched(), stays.fetched())

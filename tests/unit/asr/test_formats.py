@@ -1,13 +1,23 @@
 """Transcripts as SubRip, WebVTT, text and Markdown."""
 
 import html
+import json
 import re
+from collections import Counter
 from itertools import pairwise
 from uuid import UUID
 
 import pytest
-from asr.domain.formats import FORMS
-from asr.domain.formats.cues import LINE_CHARACTERS, LINES, LONGEST_SECONDS, cues_of, wrap
+from asr.domain.formats import FORMS, TextFormat
+from asr.domain.formats.cues import (
+    GAP_SECONDS,
+    LINE_CHARACTERS,
+    LINES,
+    LONGEST_SECONDS,
+    SHORTEST_SECONDS,
+    cues_of,
+    wrap,
+)
 from asr.domain.formats.documents import clock, escape_markdown
 from common.transcript import Segment, Speaker, Transcript, Word
 from hypothesis import given
@@ -50,7 +60,7 @@ TWO = transcript(
 def test_srt() -> None:
     assert FORMS["srt"].render(TWO) == (
         "1\n00:00:01,000 --> 00:00:03,500\nSpeaker 1: We accept the loan.\n\n"
-        "2\n01:01:01,250 --> 01:01:03,000\nDr. <Who> & Co: AT&T <b>pays</b> -- 5 % & more.\n"
+        "2\n01:01:01,250 --> 01:01:03,000\nDr. <Who> & Co: AT&T <b>pays</b> -- 5 % &\nmore.\n"
     )
 
 
@@ -103,15 +113,69 @@ def test_clock() -> None:
 
 def test_long_sentences_become_several_cues_cut_at_commas() -> None:
     text = "I know that it is expensive for a small house like ours, but we lost much more than that in January."
-    cues = cues_of([segment(1, 0, 9, text)])
+    cues = cues_of(transcript(segment(1, 0, 9, text)))
     assert len(cues) == 2
     assert cues[0].lines[-1].endswith("ours,")
+
+
+def shown(*segments: Segment) -> list[tuple[int, int, str]]:
+    return [(cue.start, cue.end, " ".join(cue.lines)) for cue in cues_of(transcript(*segments))]
+
+
+def test_a_cue_stays_until_it_is_read_where_nobody_goes_on() -> None:
+    assert shown(segment(1, 10, 10.2, "No.")) == [(10_000, 10_833, "No.")]
+    hasty = "Forty characters that are said too fast."
+    assert shown(segment(1, 10, 12, hasty)) == [(10_000, 12_353, hasty)], "17 characters a second"
+    assert shown(segment(1, 10, 11, hasty)) == [(10_000, 11_500, hasty)], "but half a second after the voice at most"
+    assert shown(segment(1, 99.5, 99.9, hasty))[0][1] == 100_000, "nor after the end of the recording"
+
+
+def test_between_two_cues_there_is_a_gap_unless_one_would_be_too_short_for_it() -> None:
+    assert [cue[:2] for cue in shown(segment(1, 0, 3, "First."), segment(2, 3, 5, "Second.", speaker="b"))] == [
+        (0, 2917),
+        (3000, 5000),
+    ]
+    assert shown(segment(1, 0, 0.8, "First."), segment(2, 0.8, 5, "Second.", speaker="b"))[0][1] == 800
+
+
+def test_what_would_be_gone_before_it_is_read_is_shown_together() -> None:
+    found = shown(segment(1, 0, 0.4, "Yes."), segment(2, 0.4, 0.7, "Yes."), segment(3, 3, 4, "No."))
+    assert found == [(0, 833, "Yes. Yes."), (3000, 4000, "No.")]
+
+
+def test_who_talks_over_another_hides_nobody() -> None:
+    long = segment(1, 0, 6, "This goes on for six seconds.")
+    assert [cue[:2] for cue in shown(long, segment(2, 1, 1.4, "Mhm.", speaker="b"))] == [(0, 6000), (1000, 1833)]
+    changing = segment(2, 5.9, 8, "My turn.", speaker="b")
+    assert shown(long, changing)[0][1] == 5817, "the ordinary overlap of a change of speakers is none"
+
+
+def test_podcast_json() -> None:
+    assert json.loads(FORMS["podcast"].render(TWO)) == {
+        "version": "1.0.0",
+        "segments": [
+            {"speaker": "Speaker 1", "startTime": 1.0, "endTime": 3.5, "body": "We accept the loan."},
+            {
+                "speaker": "Dr. <Who> & Co",
+                "startTime": 3661.25,
+                "endTime": 3663.0,
+                "body": "AT&T <b>pays</b> --> 5 % & more.",
+            },
+        ],
+    }
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("speakers", [{"a": "Anna\nMaria"}, {"a": "Anna\nMaria", "b": None}])
+def test_every_export_carries_the_names_that_people_gave(name: TextFormat, speakers: dict[str, str | None]) -> None:
+    found = transcript(segment(1, 0, 1, "Good morning."), segment(2, 2, 3, "I agree."), names=speakers)
+    assert FORMS[name].render(found).count("Anna Maria") == (1 if name in ("txt", "md") else 2)
 
 
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60)
 spoken = st.lists(
     st.tuples(
-        st.floats(0, 5, allow_nan=False),
+        st.floats(-3, 5, allow_nan=False),
         st.floats(0.001, 40, allow_nan=False),
         texts,
         st.sampled_from("ab"),
@@ -125,7 +189,7 @@ def build(pieces: list[tuple[float, float, str, str, bool]]) -> Transcript:
     segments: list[Segment] = []
     at = 0.0
     for number, (pause, length, text, speaker, timed) in enumerate(pieces):
-        start = at + pause
+        start = max(0.0, at + pause)
         segments.append(segment(number, start, start + length, text, speaker=speaker, timed=timed))
         at = start + length
     return transcript(*segments, names={"a": "Anna", "b": "Bob"})
@@ -138,15 +202,32 @@ def words_of(found: Transcript) -> list[str]:
 @given(spoken)
 def test_cues_keep_every_word_once_and_in_time(pieces: list[tuple[float, float, str, str, bool]]) -> None:
     found = build(pieces)
-    cues = cues_of(found.segments)
-    assert [word for cue in cues for line in cue.lines for word in line.split()] == words_of(found)
+    cues = cues_of(found)
+    assert Counter(word for cue in cues for line in cue.lines for word in line.split()) == Counter(words_of(found))
     assert all(cue.start < cue.end for cue in cues)
     assert all(before.start < after.start for before, after in pairwise(cues))
+    for speaker in "ab":
+        own = [cue for cue in cues if cue.speaker == speaker]
+        assert all(before.end <= after.start for before, after in pairwise(own))
     for cue in cues:
         several = sum(len(line.split()) for line in cue.lines) > 1
         assert not several or len(cue.lines) <= LINES
-        assert not several or cue.end - cue.start <= LONGEST_SECONDS * 1000 + 1
+        assert cue.end - cue.start <= LONGEST_SECONDS * 1000 + 1
         assert all(len(line) <= LINE_CHARACTERS or " " not in line for line in cue.lines)
+
+
+@given(spoken)
+def test_a_cue_is_short_or_without_a_gap_only_for_want_of_room(
+    pieces: list[tuple[float, float, str, str, bool]],
+) -> None:
+    found = build(pieces)
+    shortest, gap = round(SHORTEST_SECONDS * 1000), round(GAP_SECONDS * 1000)
+    cues = cues_of(found)
+    for cue, after in pairwise(cues):
+        room = after.start - cue.start
+        assert cue.end - cue.start >= min(shortest, room)
+        assert room < shortest + gap or cue.end <= after.start - gap or cue.end >= after.start
+    assert not cues or cues[-1].end - cues[-1].start >= shortest or cues[-1].end >= 100_000
 
 
 @given(spoken)
@@ -154,13 +235,14 @@ def test_vtt_and_srt_lose_and_double_nothing(pieces: list[tuple[float, float, st
     found = build(pieces)
     vtt = FORMS["vtt"].render(found)
     bodies = [line.partition(">")[2] if line.startswith("<v ") else line for line in cue_lines(vtt)]
-    assert html.unescape(" ".join(bodies)).split() == words_of(found)
-    assert vtt.count(" --> ") == len(cues_of(found.segments))
+    assert Counter(html.unescape(" ".join(bodies)).split()) == Counter(words_of(found))
+    assert vtt.count("<v Anna>") + vtt.count("<v Bob>") == vtt.count(" --> ") == len(cues_of(found))
     srt = FORMS["srt"].render(found)
-    assert srt.count(" --> ") == len(cues_of(found.segments))
-    several = len({s.speaker for s in found.segments} | {"a", "b"}) > 1
-    lines = [re.sub(r"^(Anna|Bob): ", "", line, count=1) if several else line for line in cue_lines(srt)]
-    assert " ".join(lines).split() == " ".join(words_of(found)).replace("-->", "--").split()
+    lines = [re.sub(r"^(Anna|Bob):", "", line, count=1) for line in cue_lines(srt)]
+    assert Counter(" ".join(lines).split()) == Counter(" ".join(words_of(found)).replace("-->", "--").split())
+    assert all(len(line) <= LINE_CHARACTERS or " " not in line for line in cue_lines(srt))
+    podcast = json.loads(FORMS["podcast"].render(found))["segments"]
+    assert [entry["body"] for entry in podcast] == [s.text for s in found.segments]
 
 
 def cue_lines(text: str) -> list[str]:

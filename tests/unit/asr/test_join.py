@@ -96,3 +96,24 @@ def test_warnings_say_what_the_transcript_is() -> None:
 def test_silence_has_no_speakers() -> None:
     assert join_parts(heading(), [[]]).speakers == []
     assert [speaker.label for speaker in join_parts(heading(), [said("hello")]).speakers] == ["Speaker 1"]
+
+
+def test_an_engine_that_writes_sentences_is_left_as_written_and_cut_at_their_ends() -> None:
+    words = said("Ask Dr. Lee. It costs $3. Why? because")
+    segments = join_words(words, ["because", "it"], bare=False)
+    assert [segment.text for segment in segments] == ["Ask Dr. Lee.", "It costs $3.", "Why?", "because"]
+    assert [word for segment in segments for word in segment.words or ()] == words
+
+
+def test_a_sentence_with_a_breath_in_it_stays_one_segment_where_full_stops_are_written() -> None:
+    words = [*said("And so,"), *said("my fellow Americans.", start=1.5)]
+    assert len(join_words(words, bare=False)) == 1
+    assert len(join_words(words)) == 2
+
+
+def test_what_an_engine_says_of_its_words_is_said_once_after_the_draft_and_never_of_silence() -> None:
+    told = ["word_times: inexact.", "word_times: inexact."]
+    whisper = Heading(**{**vars(heading()), "engine": "whisperx", "warnings": told})
+    assert join_parts(whisper, [said("Hello.")]).warnings == [told[0], ONE_SPEAKER_ONLY]
+    assert join_parts(whisper, [said("Hello.")]).segments[0].text == "Hello."
+    assert join_parts(whisper, [[]]).warnings == [NO_SPEECH]

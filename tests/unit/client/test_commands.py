@@ -142,6 +142,26 @@ def test_transcript(run, server, library, sample, tmp_path):
     assert json.loads(run("transcript", "@last", "--json").stdout) == sample.transcript()
 
 
+def test_analytics(run, server, library):
+    anna = {"id": "s1", "label": "Speaker 1", "name": "Anna", "speaking_seconds": 75.0, "share": 0.75, "turn_count": 3}
+    counts = {"word_count": 150, "words_per_minute": 120.0, "longest_monologue_seconds": 61, "interruption_count": 2}
+    found = {
+        "asset_id": library["id"],
+        "revision": 2,
+        "duration_seconds": 130.0,
+        "silence_seconds": 30.0,
+        "longest_silence_seconds": 9.0,
+        "overlap_seconds": 1.5,
+        "speakers": [anna | counts],
+    }
+    server.on("GET", f"/api/recordings/{library['id']}/analytics", found)
+    first, row, last = run("analytics", "@last").stdout.splitlines()
+    assert first.split()[:3] == ["SPEAKER", "TIME", "SHARE"]
+    assert row.split() == ["Anna", "1:15", "75%", "3", "150", "120", "1:01", "2", "0", "0:00"]
+    assert last == "Of 2:10: 0:30 silence (the longest 0:09), 0:01 several at once"
+    assert json.loads(run("analytics", "@last", "--json").stdout)["speakers"][0]["name"] == "Anna"
+
+
 def test_search(run, server, sample):
     hit = {
         "chunk_id": "k",

@@ -4,10 +4,10 @@ from uuid import UUID
 
 import pytest
 from common import envelope, topology
-from common.consumer import delay_for
 from common.events import MESSAGES, AssetDeleted, AssetRegistered, RecordingOptions, Source
 from common.examples import EXAMPLES
 from common.ids import short_id, uuid7
+from common.settling import delay_for
 from hypothesis import given
 from hypothesis import strategies as st
 

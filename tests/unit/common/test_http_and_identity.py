@@ -1,19 +1,22 @@
 """The error shape on every answer, and identities that only their signer can make."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import asyncpg
 import httpx
 import jwt
 import pytest
-from common.errors import ApiError, TryAgain, not_found
+from common.errors import ApiError, DatabaseAway, TooSlow, TryAgain, not_found
 from common.http import BodyLimit, RequestContext, add_error_handlers, add_health
 from common.identity import AssetEditor, Caller, CallingService, CurrentCaller, Signer, Verifier, new_key_pair
 from common.ids import uuid7
+from common.patience import Patience
 from fastapi import FastAPI
 from pydantic import BaseModel
+
+from tests.integration.gateway.running import serving
 
 GATEWAY_PRIVATE, GATEWAY_PUBLIC = new_key_pair()
 CHAT_PRIVATE, CHAT_PUBLIC = new_key_pair()
@@ -38,12 +41,18 @@ def make_app() -> FastAPI:
         errors: dict[str, Exception] = {
             "gone": not_found("There is no such thing."),
             "bug": KeyError("x"),
-            "database": asyncpg.ConnectionDoesNotExistError("lost"),
+            "database": DatabaseAway("lost"),
             "store": TryAgain("the store is away"),
-            "pool": TimeoutError(),
+            "pool": DatabaseAway("no connection is free"),
+            "slow": TooSlow(),
             "limited": ApiError(429, "rate_limited", "Slow down.", headers={"Retry-After": "7"}),
         }
         raise errors[kind]
+
+    @app.get("/slow")
+    async def slow() -> None:
+        app.state.begun.set()
+        await asyncio.sleep(60)
 
     @app.post("/items")
     async def create(item: Item) -> Item:
@@ -62,7 +71,7 @@ def make_app() -> FastAPI:
         return f"{asset_id} {caller.asset_role}"
 
     app.add_middleware(BodyLimit, max_bytes=1000, streaming=("/stream",))
-    app.add_middleware(RequestContext, service="test")
+    app.add_middleware(RequestContext, service="test", patience=Patience(1.0, 1.0))
     return app
 
 
@@ -80,6 +89,7 @@ async def client() -> AsyncGenerator[httpx.AsyncClient]:
         ("/raise/bug", 500, "internal_error", None),
         ("/raise/database", 503, "unavailable", "5"),
         ("/raise/pool", 503, "unavailable", "5"),
+        ("/raise/slow", 503, "unavailable", "5"),
         ("/raise/store", 503, "unavailable", "5"),
         ("/raise/limited", 429, "rate_limited", "7"),
         ("/nowhere", 404, "not_found", None),
@@ -94,6 +104,18 @@ async def test_every_error_has_one_shape(
     assert set(body) == {"detail", "status_code", "error_type", "advice", "errors", "request_id"}
     assert body["request_id"] == answer.headers["x-request-id"] != ""
     assert answer.headers.get("retry-after") == retry_after
+
+
+async def test_a_request_that_a_restart_cuts_short_is_asked_for_again() -> None:
+    app = make_app()
+    app.state.begun = asyncio.Event()
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
+        async with serving(app) as url:
+            asking = asyncio.create_task(http.get(f"{url}/slow"))
+            await app.state.begun.wait()
+        answer = await asking
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["error_type"] == "unavailable"
 
 
 async def test_invalid_input_names_the_field(client: httpx.AsyncClient) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-LISTED = "help setup demo run test check lint types imports drift bench schemas clean down"
+LISTED = "help setup setup-whisperx demo run test check lint types imports drift bench faults schemas clean down"
 TARGETS = set(LISTED.split())
 TOOLS = ("bash", "sh", "cat", "dirname", "mktemp", "rm", "tail", "tr", "id", "awk", "readlink", "env")
 
@@ -33,7 +33,7 @@ def bare(tmp_path: Path) -> tuple[Path, str]:
 
 
 def test_help_lists_every_target_and_every_target_exists() -> None:
-    listed = set(re.findall(r"^  make (\w+)", run("make", "help").stdout, re.MULTILINE))
+    listed = set(re.findall(r"^  make ([\w-]+)", run("make", "help").stdout, re.MULTILINE))
     assert listed == TARGETS
     for target in sorted(TARGETS):
         planned = run("make", "--dry-run", target)
@@ -42,12 +42,15 @@ def test_help_lists_every_target_and_every_target_exists() -> None:
 
 def test_check_runs_everything_that_ci_runs() -> None:
     planned = run("make", "--dry-run", "check").stdout
-    for command in ("ruff check", "ruff format --check", "pyright", "lint-imports", "schemas --check", "pytest"):
+    for command in ("ruff check", "ruff format --check", "pyright", "lint-imports", "schemas --check", "test.sh"):
         assert command in planned
     assert "make check" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.parametrize("script", ["scripts/setup.sh", ".ci/run", "earshot"])
+SCRIPTS = ["scripts/setup.sh", "scripts/setup-whisperx.sh", "scripts/test.sh", ".ci/run", "earshot"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_can_be_run_and_parse(script: str) -> None:
     assert os.access(ROOT / script, os.X_OK)
     shell = "sh" if script == "earshot" else "bash"
@@ -78,3 +81,46 @@ def test_setup_says_once_and_plainly_what_cannot_be_had(bare: tuple[Path, str]) 
     for way in ("package", "Docker"):
         assert way in said.stdout
     assert [path.name for path in sorted(checkout.iterdir())] == ["earshot", "scripts"]
+
+
+@pytest.mark.parametrize(
+    ("given", "plain", "torch"),
+    [
+        ([], "tests", "tests/whisperx"),
+        (["-k", "words or demo"], "tests -k words or demo", "tests/whisperx -k words or demo"),
+        (["tests/unit/asr"], "tests/unit/asr", None),
+        (["tests/whisperx/test_x.py::test_y", "-x"], None, "tests/whisperx/test_x.py::test_y -x"),
+        (["tests/unit", "tests/whisperx"], "tests/unit", "tests/whisperx"),
+    ],
+)
+def test_tests_that_need_torch_run_in_an_environment_of_their_own(
+    tmp_path: Path, given: list[str], plain: str | None, torch: str | None
+) -> None:
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "test.sh", tmp_path / "scripts")
+    _script(tmp_path / "scripts" / "setup-whisperx.sh", 'echo "made .venv-whisperx"')
+    for environment in (".venv", ".venv-whisperx"):
+        # Status 5: nothing was selected there.
+        _script(tmp_path / environment / "bin" / "pytest", f'echo "{environment}: $*"; [ $# -lt 2 ] || exit 5')
+    said = run(str(tmp_path / "scripts" / "test.sh"), *given, cwd=tmp_path)
+    first = [] if plain is None else [f".venv: {plain}"]
+    second = [] if torch is None else ["made .venv-whisperx", f".venv-whisperx: {torch}"]
+    assert said.stdout.splitlines() == first + second
+    assert said.returncode == 0
+
+
+def test_a_test_that_fails_in_either_environment_fails_the_run(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "test.sh", tmp_path / "scripts")
+    _script(tmp_path / "scripts" / "setup-whisperx.sh", "true")
+    _script(tmp_path / ".venv" / "bin" / "pytest", "exit 1")
+    _script(tmp_path / ".venv-whisperx" / "bin" / "pytest", "echo ran")
+    said = run(str(tmp_path / "scripts" / "test.sh"), cwd=tmp_path)
+    assert said.stdout == "ran\n"
+    assert said.returncode == 1
+
+
+def _script(path: Path, body: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)

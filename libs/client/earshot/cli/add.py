@@ -14,6 +14,7 @@ from earshot.errors import EarshotError
 from earshot.models import Accepted, Asset
 from earshot.resolve import resolve_asset, resolve_collection
 from earshot.resources.recordings import RecordingFields
+from earshot.resources.transcripts import SUBTITLES
 from earshot.timecode import size
 
 INTERRUPTED = 130
@@ -61,6 +62,8 @@ def add(
         earshot add https://example.org/talk.mp4 --collection Talks
 
         earshot add *.flac --detach
+
+        earshot add talk.vtt   (also .srt, .ttml, and .zip of them: the words are taken as they are)
     """
     if title and len(what) > 1:
         raise EarshotError(
@@ -104,7 +107,14 @@ def send_all(
     refused: list[EarshotError] = []
     for one in what:
         try:
-            accepted.append(send(session, one, fields, view))
+            if is_subtitles(one):
+                taken, errors = send_subtitles(session, Path(one).expanduser(), fields, view)
+                accepted += taken
+                refused += errors
+                for error in errors:
+                    session.out.error(error)
+            else:
+                accepted.append(send(session, one, fields, view))
         except EarshotError as error:
             if error.status_code is None and error.transient:
                 raise
@@ -122,6 +132,21 @@ def send(session: Session, what: str, fields: RecordingFields, view: View) -> Ac
     return session.client.recordings.upload(
         path, lambda sent, total: view.show(f"Upload {path.name}", sent / max(total, 1), size(total)), **fields
     )
+
+
+def is_subtitles(what: str) -> bool:
+    return "://" not in what and Path(what).suffix.lower() in SUBTITLES and Path(what).expanduser().is_file()
+
+
+def send_subtitles(
+    session: Session, path: Path, fields: RecordingFields, view: View
+) -> tuple[list[Accepted], list[EarshotError]]:
+    """One file, or a ZIP of them: what was taken, and why the rest was not."""
+    taken = session.client.transcripts.upload(
+        path, lambda sent, total: view.show(f"Upload {path.name}", sent / max(total, 1), size(total)), **fields
+    )
+    accepted = [Accepted(asset=session.client.assets.get(job.asset_id), job=job) for job in taken.jobs]
+    return accepted, [EarshotError(f"{one.filename}: {one.reason}", advice=one.advice) for one in taken.refused]
 
 
 def follow_through(session: Session, assets: list[Asset], view: View) -> list[Asset]:

@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from earshot.cli import add, ask, assets, demo, keys, play, search, stack, transcript, upkeep
+from earshot.cli import (
+    add,
+    analytics,
+    ask,
+    assets,
+    demo,
+    keys,
+    parked,
+    play,
+    search,
+    speakers,
+    stack,
+    transcript,
+    upkeep,
+)
 from earshot.cli.session import AsJson, Data, Debug, Key, Url
 
 app = typer.Typer(
@@ -30,6 +44,9 @@ PANELS = {
     },
     "Reading and asking": {
         "transcript": transcript.transcript,
+        "speakers": speakers.speakers,
+        "analytics": analytics.analytics,
+        "replace": speakers.replace,
         "search": search.search,
         "ask": ask.ask,
         "play": play.play,
@@ -51,6 +68,7 @@ for panel, commands in PANELS.items():
         app.command(name, rich_help_panel=panel)(function)
 app.add_typer(keys.keys, name="keys", rich_help_panel="People and places")
 app.add_typer(keys.collections, name="collections", rich_help_panel="People and places")
+app.add_typer(parked.parked, name="parked", rich_help_panel="For administrators")
 
 
 def print_version(wanted: bool) -> None:

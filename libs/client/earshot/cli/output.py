@@ -51,7 +51,9 @@ class Output:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
         for column in columns:
             table.add_column(
-                column, overflow="fold" if column in ("TITLE", "WHAT") else "ellipsis", no_wrap=column == "ID"
+                column,
+                overflow="fold" if column in ("TITLE", "WHAT") else "ellipsis",
+                no_wrap=column in ("ID", "AGE", "REASON"),
             )
         for row in rows:
             table.add_row(*(clean(cell) for cell in row))

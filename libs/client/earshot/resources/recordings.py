@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import httpx
 
-from earshot.models import Accepted, Transcript
-from earshot.transport import Transport, parse
+from earshot.models import Accepted, Analytics, Transcript
+from earshot.transport import Answered, Transport, parse
 from earshot.upload import CountedFile, Progress, media_type
 
 PARTIAL_CONTENT = 206
@@ -60,17 +60,7 @@ class Recordings:
 
     def upload(self, path: Path, progress: Progress | None = None, **fields: Unpack[RecordingFields]) -> Accepted:
         """Send a file in pieces, never whole in memory; answers when the server has stored it."""
-        with path.open("rb") as file:
-            counted = CountedFile(file, path.stat().st_size, progress or (lambda sent, total: None))
-            files: Any = {"file": (path.name, counted, media_type(path))}
-            return self._transport.fetch(
-                Accepted,
-                "POST",
-                "/api/recordings/upload",
-                data=as_form(as_json(fields)),
-                files=files,
-                timeout=UPLOAD_TIMEOUT,
-            )
+        return send_file(self._transport, Accepted, "/api/recordings/upload", path, progress, fields)
 
     def transcript(self, asset_id: str, *, words: bool = True, revision: int | None = None) -> Transcript:
         """The finished parts while the job runs (`complete` is False); 404 before the first part."""
@@ -89,6 +79,10 @@ class Recordings:
         query = {name: value for name, value in asked.items() if value is not None}
         return self._transport.request("GET", f"/api/recordings/{asset_id}/transcript", params=query).text
 
+    def analytics(self, asset_id: str) -> Analytics:
+        """Who spoke how much, how fast and over whom in the newest finished transcript; 404 before there is one."""
+        return self._transport.fetch(Analytics, "GET", f"/api/recordings/{asset_id}/analytics")
+
     @contextmanager
     def media(self, asset_id: str, start: int = 0, end: int | None = None) -> Generator[Media]:
         """The playback copy, or bytes [start, end) of it."""
@@ -97,6 +91,23 @@ class Recordings:
         path = f"/api/recordings/{asset_id}/media"
         with self._transport.stream("GET", path, headers={"Accept": "*/*", **headers}) as response:
             yield media_of(response)
+
+
+def send_file(
+    transport: Transport,
+    answer: type[Answered],
+    address: str,
+    path: Path,
+    progress: Progress | None,
+    fields: RecordingFields,
+    headers: dict[str, str] | None = None,
+) -> Answered:
+    """The file as the part `file` of a form, the fields beside it."""
+    with path.open("rb") as file:
+        counted = CountedFile(file, path.stat().st_size, progress or (lambda sent, total: None))
+        files: Any = {"file": (path.name, counted, media_type(path))}
+        form = as_form(as_json(fields))
+        return transport.fetch(answer, "POST", address, data=form, files=files, headers=headers, timeout=UPLOAD_TIMEOUT)
 
 
 def media_of(response: httpx.Response) -> Media:

@@ -1,4 +1,4 @@
-"""Capital letters and full stops for an engine that writes neither."""
+"""Where sentences end; capital letters and full stops for engines that write neither."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,21 @@ _FIRST_PERSON = ("I", "I'm", "I'll", "I've", "I'd")
 # Ordinary words, too; a month after these words only.
 _DOUBTFUL_MONTHS = {"may": "May", "march": "March"}
 _BEFORE_MONTH = {"in", "of", "since", "until", "by", "last", "next"}
+# Engines whose text is lower case without punctuation; all others write sentences.
+_BARE = frozenset({"pocketsphinx"})
+_ABBREVIATIONS = {"Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "St.", "Sr.", "Jr.", "No.", "vs.", "e.g.", "i.e.", "etc."}
+_INITIAL = re.compile(r"^[A-Z]\.$")
 _ENDS = re.compile(r"[.!?…][\"'”’»)\]]*$")
+
+
+def is_bare(engine: str) -> bool:
+    """Whether what it writes still needs capital letters and full stops."""
+    return engine in _BARE
+
+
+def ends_sentence(word: str) -> bool:
+    """Whether a sentence may be taken to end with this word, as written by an engine that knows punctuation."""
+    return bool(_ENDS.search(word)) and word not in _ABBREVIATIONS and not _INITIAL.match(word)
 
 
 def spellings(key_terms: Iterable[str]) -> dict[str, str]:

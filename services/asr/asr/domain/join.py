@@ -6,12 +6,16 @@ from uuid import UUID
 
 from common.transcript import Segment, Speaker, Transcript, Word
 
-from asr.domain.casing import as_sentence, spellings
-from asr.domain.warnings import warnings_for
+from asr.domain.attribution import number_speakers, talks_of
+from asr.domain.casing import as_sentence, ends_sentence, is_bare, spellings
+from asr.domain.voices import Turn
+from asr.domain.warnings import ONE_SPEAKER_ONLY, warnings_for
 
 ONE_SPEAKER = Speaker(id="speaker_1", label="Speaker 1")
 # Between sentences people pause longer than this, within them rarely.
 SENTENCE_PAUSE_SECONDS = 0.35
+# Where the engine writes full stops, only a pause as long as this ends a segment that has none.
+WRITTEN_PAUSE_SECONDS = 1.0
 LONGEST_SEGMENT_SECONDS = 20.0
 
 
@@ -27,11 +31,28 @@ class Heading:
     duration_seconds: float
     diarize: bool
     key_terms: Sequence[str]
+    warnings: Sequence[str] = ()
 
 
-def join_parts(heading: Heading, parts: Sequence[Sequence[Word]]) -> Transcript:
-    """The transcript of the parts that are recognised, in any order."""
+@dataclass(frozen=True)
+class Speaking:
+    """Who speaks when; ``warning`` where that was looked for and not found."""
+
+    turns: tuple[Turn, ...] = ()
+    warning: str | None = None
+
+
+def join_parts(heading: Heading, parts: Sequence[Sequence[Word]], speaking: Speaking | None = None) -> Transcript:
+    """The transcript of the parts that are recognised, in any order. ``speaking``: None where nobody looked."""
     words = [word for part in parts for word in part]
+    talks = talks_of(words, speaking.turns if speaking else ())
+    speakers = number_speakers(talks)
+    bare = is_bare(heading.engine)
+    segments = [
+        segment
+        for talk in talks
+        for segment in join_words(talk.words, heading.key_terms, speaker=speakers[talk.voice], bare=bare)
+    ]
     return Transcript(
         asset_id=heading.asset_id,
         revision=heading.revision,
@@ -40,20 +61,29 @@ def join_parts(heading: Heading, parts: Sequence[Sequence[Word]]) -> Transcript:
         engine=heading.engine,
         duration_seconds=heading.duration_seconds,
         warnings=warnings_for(
-            heading.engine, word_count=len(words), complete=heading.complete, diarize=heading.diarize
+            heading.engine,
+            word_count=len(words),
+            complete=heading.complete,
+            one_speaker=speaking.warning if speaking else ONE_SPEAKER_ONLY if heading.diarize else None,
+            told=heading.warnings,
         ),
-        speakers=[ONE_SPEAKER] if words else [],
-        segments=join_words(words, heading.key_terms),
+        speakers=list(speakers.values()),
+        segments=[s.model_copy(update={"id": f"s{number}"}) for number, s in enumerate(segments, 1)],
     )
 
 
 def join_words(
-    words: Iterable[Word], key_terms: Sequence[str] = (), *, speaker: Speaker = ONE_SPEAKER
+    words: Iterable[Word], key_terms: Sequence[str] = (), *, speaker: Speaker = ONE_SPEAKER, bare: bool = True
 ) -> list[Segment]:
-    """Segments of one speaker's words, ended by pauses; every word in exactly one of them, in order of time."""
-    proper = spellings(key_terms)
+    """Segments of one speaker's words, ended by pauses; every word in exactly one of them, in order of time.
+
+    ``bare``: from an engine that knows no sentences; else segments end where sentences do, and are left as written.
+    """
     ordered = sorted(words, key=lambda word: word.start)
-    sentences = [as_sentence(piece, proper) for run in _split_at_pauses(ordered) for piece in _shorten(run)]
+    sentences = [piece for run in _split(ordered, bare=bare) for piece in _shorten(run)]
+    if bare:
+        proper = spellings(key_terms)
+        sentences = [as_sentence(sentence, proper) for sentence in sentences]
     return [_segment(number, sentence, speaker) for number, sentence in enumerate(sentences, 1)]
 
 
@@ -68,10 +98,12 @@ def _segment(number: int, words: list[Word], speaker: Speaker) -> Segment:
     )
 
 
-def _split_at_pauses(words: Sequence[Word]) -> list[list[Word]]:
+def _split(words: Sequence[Word], *, bare: bool) -> list[list[Word]]:
+    pause = SENTENCE_PAUSE_SECONDS if bare else WRITTEN_PAUSE_SECONDS
     runs: list[list[Word]] = []
     for word in words:
-        if runs and word.start - runs[-1][-1].end < SENTENCE_PAUSE_SECONDS:
+        before = runs[-1][-1] if runs else None
+        if before and word.start - before.end < pause and (bare or not ends_sentence(before.word)):
             runs[-1].append(word)
         else:
             runs.append([word])

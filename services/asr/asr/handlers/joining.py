@@ -1,30 +1,38 @@
 """Joining: the recognised parts of a recording become a revision of its transcript."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from common import assets, objects
+from common import assets, crash, objects
 from common.assets import set_revision
 from common.db import Connection, Database
 from common.delivery import Delivery
 from common.errors import AlreadyHandled, Stale, TryAgain
-from common.events import TranscriptCompleted, TranscriptionRecognised
+from common.events import Fact, TranscriptCompleted, TranscriptionRecognised
 from common.objects import Kept
-from common.store import ObjectStore
+from common.recording import Recording
 from common.transcript import Transcript
 
 from asr import metrics
+from asr.domain.carrying import carry
+from asr.domain.corrections import same_text
 from asr.domain.join import Heading, join_parts
+from asr.domain.warnings import edits_not_carried
+from asr.handlers.speaking import Found, Speakers
+from asr.providers.documents import Documents
 from asr.providers.recordings import Recordings
-from asr.providers.scratch import Scratch
-from asr.queries import recognition, transcripts
+from asr.queries import captions, recognition, transcripts, voices
 from asr.queries.recognition import Transcription
+from asr.queries.transcripts import Making
+from asr.reading import About, read_held
 
-KIND = "transcript"
+# A revision with how it came about and its document.
+Written = tuple[Transcript, Making, Kept]
 
 
-def heading_of(row: Transcription, revision: int, *, complete: bool) -> Heading:
+def heading_of(row: Transcription, revision: int, *, complete: bool, warnings: Sequence[str] = ()) -> Heading:
     return Heading(
         asset_id=row.asset_id,
         revision=revision,
@@ -32,19 +40,20 @@ def heading_of(row: Transcription, revision: int, *, complete: bool) -> Heading:
         language=row.language,
         engine=row.engine,
         duration_seconds=row.duration_seconds,
-        diarize=row.options.diarize,
+        diarize=row.options.diarize and row.diarizer is None,
         key_terms=row.options.key_terms,
+        warnings=warnings,
     )
 
 
 @dataclass(frozen=True)
 class Joining:
-    """Makes transcripts, and erases them."""
+    """Makes transcripts."""
 
     db: Database
-    store: ObjectStore
+    documents: Documents
     recordings: Recordings
-    scratch: Scratch
+    speakers: Speakers
 
     async def join_transcript(self, fact: TranscriptionRecognised, delivery: Delivery) -> None:
         """On ``transcription.recognised``: rows, the JSON document in the store, and ``transcript.completed``."""
@@ -53,56 +62,89 @@ class Joining:
             row = await recognition.read_transcription(conn, fact.asset_id)
             if row is None or row.run != fact.run or await recognition.unfinished_parts(conn, fact.asset_id):
                 raise Stale("another plan has taken the place of the recognised one")
+            if row.state == "completed":
+                raise Stale("this run has its transcript already")
             parts = await recognition.recognised_words(conn, fact.asset_id)
+            warnings = await recognition.part_warnings(conn, fact.asset_id)
+            heard = await voices.read_voices(conn, fact.asset_id)
             state = await assets.read_asset(conn, fact.asset_id)
+            corrected = await read_corrected(conn, fact.asset_id)
         revision = (state.revision if state else 0) + 1
-        transcript = join_parts(heading_of(row, revision, complete=True), parts)
-        kept = await self._keep(transcript)
+        found = await self.speakers.tell_apart(row, parts, heard)
+        heading = heading_of(row, revision, complete=True, warnings=warnings)
+        transcript = await asyncio.to_thread(join_parts, heading, parts, found.speaking)
+        crash.point("asr.transcript_joined")
+        written = await asyncio.to_thread(with_corrections, transcript, corrected)
+        kept = [await self.documents.keep(each) for each, _ in written]
         try:
-            await self._record(transcript, kept, row, fact, delivery)
+            revisions = [(*each, document) for each, document in zip(written, kept, strict=True)]
+            await self._record(revisions, found, row, fact, delivery)
         except (Stale, AlreadyHandled):
-            await objects.abandon(self.db, [kept])
-            await self.sweep()
+            await self.documents.discard(kept)
             raise
         finally:
             self.recordings.forget(row.audio_sha256)
 
-    async def sweep(self) -> None:
-        """Remove documents that nothing refers to: of assets deleted meanwhile, of workers that died."""
-        await objects.sweep(self.db, self.store)
-
-    async def _keep(self, transcript: Transcript) -> Kept:
-        path = self.scratch.folder / f"{transcript.asset_id}.json"
-        try:
-            await asyncio.to_thread(path.write_text, transcript.model_dump_json(exclude_none=True), encoding="utf-8")
-            return await objects.keep(self.db, self.store, KIND, path, ".json")
-        finally:
-            path.unlink(missing_ok=True)
-
     async def _record(
         self,
-        transcript: Transcript,
-        kept: Kept,
+        revisions: Sequence[Written],
+        found: Found,
         row: Transcription,
         fact: TranscriptionRecognised,
         delivery: Delivery,
     ) -> None:
-        word_count = sum(len(segment.words or ()) for segment in transcript.segments)
         async with delivery.record() as rec:
-            if rec.asset.revision + 1 != transcript.revision:
-                raise TryAgain("another revision of the transcript appeared meanwhile")
-            await transcripts.save_transcript(rec.conn, transcript, fact.run, word_count, kept.uri)
-            await transcripts.save_segments(rec.conn, transcript)
-            await objects.refer(rec.conn, kept, fact.asset_id, f"transcript-{transcript.revision}")
-            await set_revision(rec.conn, fact.asset_id, transcript.revision)
+            await record_revisions(rec, revisions, About(row.title, row.recorded_at), fact)
+            await voices.save_voiceprints(rec.conn, fact.asset_id, revisions[0][0].revision, found.voiceprints)
             await recognition.set_state(rec.conn, fact.asset_id, "completed")
-            await rec.say(_completed(transcript, word_count, kept, row, fact))
-        metrics.recordings.labels("completed" if word_count else "no_speech").inc()
+        metrics.recordings.labels("completed" if revisions[0][0].segments else "no_speech").inc()
 
 
-def _completed(
-    transcript: Transcript, word_count: int, kept: Kept, row: Transcription, fact: TranscriptionRecognised
-) -> TranscriptCompleted:
+async def record_revisions(rec: Recording, revisions: Sequence[Written], about: About, fact: Fact) -> None:
+    """The machine's own text and, where people had corrected an earlier one, the revision that counts behind it.
+
+    Raises TryAgain when another revision came first: it may be a correction that is to be made again, too.
+    """
+    if rec.asset.revision + 1 != revisions[0][0].revision:
+        raise TryAgain("another revision of the transcript appeared meanwhile")
+    for transcript, making, kept in revisions:
+        words = _count_words(transcript)
+        await transcripts.save_transcript(rec.conn, transcript, fact.run, words, kept.uri, making)
+        await transcripts.save_segments(rec.conn, transcript)
+        crash.point("asr.transcript_saved")
+        await objects.refer(rec.conn, kept, fact.asset_id, f"transcript-{transcript.revision}")
+    transcript, _, kept = revisions[-1]
+    await set_revision(rec.conn, fact.asset_id, transcript.revision)
+    await rec.say(_completed(transcript, kept, about, fact))
+
+
+async def read_corrected(conn: Connection, asset_id: UUID) -> tuple[Transcript, Transcript] | None:
+    """What a machine wrote and what people made of it; None where nobody corrected the newest revision."""
+    edited = await read_held(conn, asset_id)
+    base = await read_held(conn, asset_id, edited.revision.base_revision) if edited and edited.corrected else None
+    return (base.transcript, edited.transcript) if base and edited else None
+
+
+def with_corrections(
+    transcript: Transcript, corrected: tuple[Transcript, Transcript] | None
+) -> list[tuple[Transcript, Making]]:
+    """The transcript, and behind it the revision in which people's earlier corrections are made again."""
+    if corrected is None:
+        return [(transcript, Making())]
+    base, edited = corrected
+    carried = carry(base, edited, transcript)
+    warnings = transcript.warnings + [edits_not_carried(carried.lost, edited.revision)] * bool(carried.lost)
+    if same_text(carried.transcript, transcript):
+        return [(transcript.model_copy(update={"warnings": warnings}), Making())]
+    again = carried.transcript.model_copy(update={"revision": transcript.revision + 1, "warnings": warnings})
+    return [(transcript, Making()), (again, Making("carried", base_revision=transcript.revision))]
+
+
+def _count_words(transcript: Transcript) -> int:
+    return sum(len(segment.words or ()) for segment in transcript.segments)
+
+
+def _completed(transcript: Transcript, kept: Kept, about: About, fact: Fact) -> TranscriptCompleted:
     return TranscriptCompleted(
         asset_id=fact.asset_id,
         run=fact.run,
@@ -111,18 +153,19 @@ def _completed(
         revision=transcript.revision,
         transcript_uri=kept.uri,
         transcript_sha256=kept.sha256,
-        title=row.title,
+        title=about.title,
         language=transcript.language,
         engine=transcript.engine,
         duration_seconds=transcript.duration_seconds,
         segment_count=len(transcript.segments),
-        word_count=word_count,
+        word_count=_count_words(transcript),
         warnings=transcript.warnings,
-        recorded_at=row.recorded_at,
+        recorded_at=about.recorded_at,
     )
 
 
 async def erase(conn: Connection, asset_id: UUID) -> None:
     """Every row of the asset."""
     await recognition.forget_transcription(conn, asset_id)
+    await captions.forget_captions(conn, asset_id)
     await transcripts.forget_transcripts(conn, asset_id)

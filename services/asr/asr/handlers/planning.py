@@ -4,15 +4,17 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from common import assets, topology
+from common import assets, crash, topology
 from common.db import Database
 from common.delivery import Delivery
-from common.errors import CannotProcess, TryAgain
+from common.errors import CannotProcess, Stale, TryAgain
 from common.events import Fact, PartPlanned, ProcessingRestarted, RecordingFetched, TranscriptionRecognised
 
 from asr import metrics
 from asr.domain.cut import Part, cut_parts, part_fingerprint
-from asr.domain.spans import SpeechRules, find_speech
+from asr.domain.spans import Span, SpeechRules, find_speech
+from asr.domain.windows import windows_of
+from asr.handlers.speaking import Speakers, voices_fingerprint
 from asr.providers.engine import Engine
 from asr.providers.engines import Engines, choose_language
 from asr.providers.listening import listen
@@ -22,6 +24,8 @@ from asr.queries.recognition import Transcription
 
 # Law 4: no part is longer, whatever the setting.
 LONGEST_PART_SECONDS = 300.0
+# In the place of a language that nobody named.
+NOT_FOUND_YET = ""
 _STAGE = topology.stage_of("asr")
 
 
@@ -32,6 +36,7 @@ class Planning:
     db: Database
     recordings: Recordings
     engines: Engines
+    speakers: Speakers
     part_seconds: float
     rules: SpeechRules
 
@@ -49,10 +54,12 @@ class Planning:
             title=fact.title,
             recorded_at=fact.recorded_at,
             options=fact.options,
-            language=choose_language(engine, fact.options.language),
+            language=choose_language(engine, fact.options.language) or NOT_FOUND_YET,
             engine=engine.name,
+            diarizer=self.speakers.wanted_for(fact.options.diarize),
         )
         await self._keep(row, fact)
+        crash.point("asr.transcription_kept")
         if row.state == "skipped":
             # Kept all the same: a restart from this stage is how somebody asks for the transcript later.
             await self._record(row, engine, [], fact, delivery)
@@ -68,28 +75,36 @@ class Planning:
         if fact.from_stage != _STAGE:
             async with delivery.record():
                 return
-        async with self.db.acquire() as conn:
+        async with self.db.transaction() as conn:
+            # From here on an older run's work is stale, even if nothing has been fetched yet.
+            state = await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
             kept = await recognition.read_transcription(conn, fact.asset_id)
+        state.check(fact.run)
         if kept is None:
             # The fetched recording may still be on its way to us.
             raise TryAgain(
                 "There is no sound to recognise yet.",
                 category="not_found",
                 advice="Retry from the fetch stage.",
-                attempts=4,
             )
         engine = self.engines.choose(kept.options.engine)
-        language = choose_language(engine, kept.options.language)
-        row = replace(kept, run=fact.run, state="planned", engine=engine.name, language=language)
+        language = choose_language(engine, kept.options.language) or NOT_FOUND_YET
+        row = replace(
+            kept,
+            run=fact.run,
+            state="planned",
+            engine=engine.name,
+            language=language,
+            diarizer=self.speakers.wanted_for(kept.options.diarize),
+        )
         await self._plan(row, engine, fact, delivery)
 
     async def _keep(self, row: Transcription, fact: RecordingFetched) -> None:
-        """Note what was fetched even if this run is cancelled: a later one starts from here, not from the fetch."""
+        """Note what was fetched even if this run is over: a later one starts from here, not from the fetch."""
         async with self.db.transaction() as conn:
             state = await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
             kept = await recognition.read_transcription(conn, fact.asset_id)
-            wanted = state.deleted_at is None and fact.run >= state.run
-            if wanted and (kept is None or kept.run < fact.run):
+            if state.deleted_at is None and (kept is None or kept.run < fact.run):
                 await recognition.save_transcription(conn, row)
 
     async def _plan(self, row: Transcription, engine: Engine, fact: Fact, delivery: Delivery) -> None:
@@ -97,26 +112,49 @@ class Planning:
         await delivery.progress(0.0, "Looking for speech")
         try:
             async with self.recordings.borrow(row.audio_uri, row.audio_sha256) as audio:
-                parts = await asyncio.to_thread(self._parts_of, audio)
+                utterances = windows_of(await asyncio.to_thread(self._speech_in, audio), engine.window_seconds)
+                if row.language == NOT_FOUND_YET:
+                    row = replace(row, language=await engine.find_language(audio, utterances))
+            parts = cut_parts(utterances, self.part_seconds, LONGEST_PART_SECONDS)
         except CannotProcess:
             self.recordings.forget(row.audio_sha256)
-            raise
+            recognised = await self._recognised_before(row, engine)
+            if recognised is None:
+                raise
+            row, parts = recognised
+        crash.point("asr.speech_found")
         await self._record(row, engine, parts, fact, delivery)
         if not parts:
             self.recordings.forget(row.audio_sha256)
 
-    def _parts_of(self, audio: Path) -> list[Part]:
-        return cut_parts(find_speech(listen(audio), self.rules), self.part_seconds, LONGEST_PART_SECONDS)
+    async def _recognised_before(self, row: Transcription, engine: Engine) -> tuple[Transcription, list[Part]] | None:
+        """The plan of an earlier run that needs the sound no more: every part is recognised under the same settings.
+
+        So a run that was called off just as its transcript was complete can be taken up again where no sound is kept.
+        """
+        async with self.db.acquire() as conn:
+            held = await recognition.read_transcription(conn, row.asset_id)
+            plan = await recognition.recognised_parts(conn, row.asset_id)
+        if held is None or held.state != "completed" or held.audio_sha256 != row.audio_sha256 or plan is None:
+            return None
+        row = replace(row, language=row.language or held.language)
+        same = all(fingerprint == _fingerprint(part, row, engine) for part, fingerprint in plan)
+        return (row, [part for part, _ in plan]) if same else None
+
+    def _speech_in(self, audio: Path) -> list[Span]:
+        return find_speech(listen(audio), self.rules)
 
     async def _record(
         self, row: Transcription, engine: Engine, parts: list[Part], fact: Fact, delivery: Delivery
     ) -> None:
         """The plan and its facts. What earlier runs recognised from the same sound stays."""
         async with delivery.record() as rec:
+            held = await recognition.read_transcription(rec.conn, row.asset_id)
+            if held is not None and held.run == row.run and held.state in ("recognised", "completed"):
+                # A parked message that had been handled was replayed.
+                raise Stale("every part of this run is recognised already")
             await recognition.save_transcription(rec.conn, row)
-            ingredients = (row.audio_sha256, engine.fingerprint, row.language)
-            fingerprints = [(part, part_fingerprint(part, *ingredients)) for part in parts]
-            await recognition.save_parts(rec.conn, row.asset_id, fingerprints)
+            await recognition.save_parts(rec.conn, row.asset_id, _fingerprints(parts, row, engine))
             await recognition.drop_parts_from(rec.conn, row.asset_id, len(parts))
             if row.state == "skipped":
                 metrics.recordings.labels("skipped").inc()
@@ -127,3 +165,16 @@ class Planning:
             if not unfinished:
                 await recognition.set_state(rec.conn, row.asset_id, "recognised")
                 await rec.say(TranscriptionRecognised(**address))
+
+
+def _fingerprint(part: Part, row: Transcription, engine: Engine) -> str:
+    return part_fingerprint(part, row.audio_sha256, engine.fingerprint, row.language, *row.options.key_terms)
+
+
+def _fingerprints(parts: list[Part], row: Transcription, engine: Engine) -> list[tuple[Part, str, str | None]]:
+    """Of the words and of the voices of each part."""
+    ends = [*(part.start for part in parts[1:]), None]
+    return [
+        (part, _fingerprint(part, row, engine), voices_fingerprint(part, until, row))
+        for part, until in zip(parts, ends, strict=False)
+    ]

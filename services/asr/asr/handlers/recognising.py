@@ -1,10 +1,11 @@
 """Recognising: any worker takes any part, and the one that finishes the last part says so."""
 
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from common import crash
 from common.db import Database
 from common.delivery import Delivery
 from common.errors import Stale
@@ -12,16 +13,29 @@ from common.events import PartPlanned, TranscriptionRecognised
 from common.transcript import Word
 
 from asr import metrics
+from asr.domain.casing import is_bare
 from asr.domain.cut import Part
 from asr.domain.formats.documents import clock
 from asr.domain.join import join_words
-from asr.providers.engine import Recognised
+from asr.domain.voices import Turn
+from asr.handlers.speaking import Speakers
+from asr.providers.engine import Recognised, Wishes
 from asr.providers.engines import Engines
 from asr.providers.recordings import Recordings
 from asr.queries import recognition
 from asr.queries.recognition import Transcription
+from asr.queries.voices import Heard, save_turns, save_voices
 
 _CHECK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an engine made of a part; ``turns`` where it tells voices apart itself."""
+
+    words: list[Word]
+    turns: list[Turn] = field(default_factory=list[Turn])
+    warnings: dict[str, None] = field(default_factory=dict[str, None])
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,7 @@ class Recognising:
     db: Database
     recordings: Recordings
     engines: Engines
+    speakers: Speakers
 
     async def recognise_part(self, fact: PartPlanned, delivery: Delivery) -> None:
         """On ``part.planned``. Raises Stale when another plan has taken the place of the one the part is of."""
@@ -40,21 +55,26 @@ class Recognising:
             planned = await recognition.read_part(conn, fact.asset_id, fact.part_index)
         if row is None or planned is None or row.run != fact.run:
             raise Stale("the part belongs to no plan any more")
-        words = planned.words
-        if words is None:
+        said = Said(planned.words or [])
+        if planned.words is None:
             async with self.recordings.borrow(row.audio_uri, row.audio_sha256) as audio:
-                words = await self._recognise(audio, row, planned.part, delivery)
-        await self._record(words, fact, delivery)
+                said = await self._recognise(audio, row, planned.part, delivery)
+        heard = await self.speakers.hear(row, planned)
+        crash.point("asr.part_recognised")
+        await self._record(said, heard, fact, delivery)
 
-    async def _recognise(self, audio: Path, row: Transcription, part: Part, delivery: Delivery) -> list[Word]:
+    async def _recognise(self, audio: Path, row: Transcription, part: Part, delivery: Delivery) -> Said:
         engine = self.engines.choose(row.engine)
         async with self.db.acquire() as conn:
             done, total = await recognition.speech_seconds(conn, row.asset_id)
-        words: list[Word] = []
+        wishes = Wishes(row.language, tuple(row.options.key_terms))
+        said = Said([])
         started = checked = monotonic()
-        async with aclosing(engine.recognise(audio, part.utterances)) as utterances:
+        async with aclosing(engine.recognise(audio, part.utterances, wishes)) as utterances:
             async for recognised in utterances:
-                words += recognised.words
+                said.words.extend(recognised.words)
+                said.turns.extend(recognised.turns)
+                said.warnings.update(dict.fromkeys(recognised.warnings))
                 done += recognised.utterance.seconds
                 await _tell(delivery, row, recognised, done / total)
                 if monotonic() - checked > _CHECK_SECONDS:
@@ -62,15 +82,22 @@ class Recognising:
                     checked = monotonic()
         took = monotonic() - started
         metrics.part_recognised(
-            engine.name, speech_seconds=part.speech_seconds, took_seconds=took, word_count=len(words)
+            engine.name, speech_seconds=part.speech_seconds, took_seconds=took, word_count=len(said.words)
         )
-        return words
+        return said
 
-    async def _record(self, words: list[Word], fact: PartPlanned, delivery: Delivery) -> None:
+    async def _record(self, said: Said, heard: Heard | None, fact: PartPlanned, delivery: Delivery) -> None:
         async with delivery.record() as rec:
             # The lock on the asset's row, which record() takes, lets parts finish one after another.
-            await recognition.finish_part(rec.conn, fact.asset_id, fact.part_index, words)
-            if not await recognition.unfinished_parts(rec.conn, fact.asset_id):
+            finished = await recognition.finish_part(
+                rec.conn, fact.asset_id, fact.part_index, said.words, list(said.warnings)
+            )
+            if finished and heard is not None:
+                await save_voices(rec.conn, fact.asset_id, fact.part_index, heard)
+            if finished and said.turns:
+                await save_turns(rec.conn, fact.asset_id, fact.part_index, said.turns)
+            crash.point("asr.part_saved")
+            if finished and not await recognition.unfinished_parts(rec.conn, fact.asset_id):
                 await recognition.set_state(rec.conn, fact.asset_id, "recognised")
                 await rec.say(
                     TranscriptionRecognised(
@@ -87,7 +114,7 @@ async def _tell(delivery: Delivery, row: Transcription, recognised: Recognised, 
     end = recognised.utterance.end
     lines = [
         {"start": segment.start, "end": segment.end, "text": segment.text}
-        for segment in join_words(recognised.words, row.options.key_terms)
+        for segment in join_words(recognised.words, row.options.key_terms, bare=is_bare(row.engine))
     ]
     words = f"Recognising speech: {clock(end)} of {clock(row.duration_seconds)}"
     await delivery.progress(fraction, words, engine=row.engine, lines=lines)

@@ -9,6 +9,7 @@ from common.errors import TryAgain
 from common.transcript import Word
 
 from asr.domain.spans import Span
+from asr.domain.voices import Turn
 
 
 class EngineFailed(TryAgain):
@@ -24,11 +25,25 @@ class EngineFailed(TryAgain):
 
 
 @dataclass(frozen=True)
+class Wishes:
+    """What the words of a recording depend on beside its sound: ``language`` is the one chosen or found (ISO 639-1)."""
+
+    language: str = "en"
+    key_terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recognised:
-    """One utterance with its words, timed from the beginning of the recording."""
+    """One utterance with its words, timed from the beginning of the recording.
+
+    ``turns``: from an engine that tells voices apart itself; its names hold for one call of ``recognise``.
+    ``warnings``: what the transcript must say of these words, each as ``code: sentence for a person``.
+    """
 
     utterance: Span
     words: list[Word]
+    turns: tuple[Turn, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -42,11 +57,20 @@ class Engine(Protocol):
         """Changes whenever the same sound would give other words."""
         ...
 
+    @property
+    def window_seconds(self) -> float:
+        """Neighbouring utterances are put together up to this length and given to it in one piece; 0: each alone."""
+        ...
+
     def understands(self, language: str) -> bool:
         """Whether it recognises this language (ISO 639-1)."""
         ...
 
-    def recognise(self, audio: Path, utterances: Sequence[Span]) -> AsyncGenerator[Recognised]:
+    async def find_language(self, audio: Path, utterances: Sequence[Span]) -> str:
+        """The language that is spoken, for a recording whose owner named none. Raises EngineFailed."""
+        ...
+
+    def recognise(self, audio: Path, utterances: Sequence[Span], wishes: Wishes) -> AsyncGenerator[Recognised]:
         """In the order given, each as soon as it is there. Raises EngineFailed."""
         ...
 

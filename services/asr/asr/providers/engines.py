@@ -2,9 +2,34 @@
 
 from common.errors import CannotProcess
 
+from asr.providers import weights
+from asr.providers.elevenlabs import ElevenLabs
 from asr.providers.engine import Engine
+from asr.providers.pocketsphinx import PocketSphinx
+from asr.providers.remote import RemoteEngine
+from asr.providers.whisperx import WhisperX
+from asr.settings import AsrSettings
 
 AUTO = "auto"
+
+
+def installed_engines(settings: AsrSettings) -> list[Engine]:
+    """Those of this installation, best first for ``auto``: WhisperX only where its weights are here already.
+
+    OpenAI's SDK is imported only where it is used: at rest it would take much of the service's memory and start.
+    """
+    engines: list[Engine] = [PocketSphinx(settings.processes, settings.idle_seconds)]
+    if weights.installed():
+        here = weights.at_hand(settings.whisperx_model, settings.whisperx_model_dir)
+        engines.insert(0 if here else 1, WhisperX(settings, settings.idle_seconds))
+    # Never by themselves: sound leaves the house only when somebody names them.
+    if settings.openai_api_key.get_secret_value() or settings.openai_base_url:
+        from asr.providers.openai import OpenAi
+
+        engines.append(RemoteEngine(OpenAi(settings), settings.remote_window_seconds))
+    if settings.elevenlabs_api_key.get_secret_value():
+        engines.append(RemoteEngine(ElevenLabs(settings), settings.remote_window_seconds))
+    return engines
 
 
 class Engines:
@@ -38,14 +63,16 @@ class Engines:
             await engine.close()
 
 
-def choose_language(engine: Engine, wanted: str | None) -> str:
-    """ISO 639-1 code; English when none is asked for. Raises CannotProcess when the engine does not know it."""
-    language = (wanted or "en").strip().lower().replace("_", "-").split("-")[0]
-    language = {"english": "en", "eng": "en", "auto": "en", "": "en"}.get(language, language)
+def choose_language(engine: Engine, wanted: str | None) -> str | None:
+    """ISO 639-1 code; None when it is to be found. Raises CannotProcess when the engine does not know it."""
+    language = (wanted or AUTO).strip().lower().replace("_", "-").split("-")[0]
+    language = {"english": "en", "eng": "en", "": AUTO}.get(language, language)
+    if language == AUTO:
+        return None
     if not engine.understands(language):
         raise CannotProcess(
             f"The speech engine {engine.name} does not understand the language {wanted!r}.",
             category="unsupported",
-            advice="Ask for English (en), or use an engine that knows the language.",
+            advice="Ask for English (en), or for an engine that knows the language, such as whisperx.",
         )
     return language

@@ -9,7 +9,7 @@ from common.transcript import Word
 
 from asr.domain.spans import Span
 from asr.providers.child import Child
-from asr.providers.engine import EngineFailed, Recognised
+from asr.providers.engine import EngineFailed, Recognised, Wishes
 
 _MODULE = "asr.providers.pocketsphinx_process"
 # Raised when our way of feeding the decoder changes its words.
@@ -23,6 +23,7 @@ class PocketSphinx:
     """``processes`` decoders work on the utterances of a part at the same time; idle ones are let go."""
 
     name: str = "pocketsphinx"
+    window_seconds: float = 0.0
 
     def __init__(self, processes: int, idle_seconds: float) -> None:
         self._children = [Child(_MODULE) for _ in range(processes)]
@@ -40,9 +41,14 @@ class PocketSphinx:
     def understands(self, language: str) -> bool:
         return language == "en"
 
-    async def recognise(self, audio: Path, utterances: Sequence[Span]) -> AsyncGenerator[Recognised]:
+    async def find_language(self, audio: Path, utterances: Sequence[Span]) -> str:
+        return "en"
+
+    async def recognise(self, audio: Path, utterances: Sequence[Span], wishes: Wishes) -> AsyncGenerator[Recognised]:
         """In the order given, each as soon as it is there. Raises EngineFailed."""
-        tasks = [asyncio.create_task(self._words_of(audio, utterance)) for utterance in utterances]
+        # Whoever waits with more utterances than decoders would make all others wait until the last of them.
+        share = asyncio.Semaphore(len(self._children))
+        tasks = [asyncio.create_task(self._words_of(audio, utterance, share)) for utterance in utterances]
         try:
             for utterance, task in zip(utterances, tasks, strict=True):
                 yield Recognised(utterance, await task)
@@ -51,7 +57,11 @@ class PocketSphinx:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _words_of(self, audio: Path, utterance: Span) -> list[Word]:
+    async def _words_of(self, audio: Path, utterance: Span, share: asyncio.Semaphore) -> list[Word]:
+        async with share:
+            return await self._words_by_child(audio, utterance)
+
+    async def _words_by_child(self, audio: Path, utterance: Span) -> list[Word]:
         child = await self._free.get()
         try:
             seconds = _START_SECONDS + utterance.seconds * _SLOWEST_REALTIME_FACTOR

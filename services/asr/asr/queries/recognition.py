@@ -33,26 +33,31 @@ class Transcription:
     options: RecordingOptions
     language: str
     engine: str
+    # The fingerprint of the diarizer that is to find the speakers.
+    diarizer: str | None = None
 
 
 @dataclass(frozen=True)
 class PartRow:
-    """A part as planned; ``words`` is None until it is recognised."""
+    """A part as planned; ``words`` is None until it is recognised. ``until``: where the next part begins."""
 
     part: Part
     words: list[Word] | None
+    voices_wanted: str | None
+    until: float | None
 
 
 async def save_transcription(conn: Connection, row: Transcription) -> None:
     await conn.execute(
         """
         INSERT INTO transcriptions (asset_id, run, state, audio_uri, audio_sha256, audio_bytes, duration_seconds,
-            title, recorded_at, options, language, engine)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            title, recorded_at, options, language, engine, diarizer)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         ON CONFLICT (asset_id) DO UPDATE SET (run, state, audio_uri, audio_sha256, audio_bytes, duration_seconds,
-            title, recorded_at, options, language, engine, updated_at) = ROW (excluded.run, excluded.state,
+            title, recorded_at, options, language, engine, diarizer, updated_at) = ROW (excluded.run, excluded.state,
             excluded.audio_uri, excluded.audio_sha256, excluded.audio_bytes, excluded.duration_seconds,
-            excluded.title, excluded.recorded_at, excluded.options, excluded.language, excluded.engine, now())
+            excluded.title, excluded.recorded_at, excluded.options, excluded.language, excluded.engine,
+            excluded.diarizer, now())
         """,
         row.asset_id,
         row.run,
@@ -66,6 +71,7 @@ async def save_transcription(conn: Connection, row: Transcription) -> None:
         row.options.model_dump(mode="json"),
         row.language,
         row.engine,
+        row.diarizer,
     )
 
 
@@ -73,7 +79,7 @@ async def read_transcription(conn: Connection, asset_id: UUID) -> Transcription 
     row = await conn.fetchrow(
         """
         SELECT asset_id, run, state, audio_uri, audio_sha256, audio_bytes, duration_seconds, title, recorded_at,
-            options, language, engine
+            options, language, engine, diarizer
         FROM transcriptions WHERE asset_id = $1
         """,
         asset_id,
@@ -89,22 +95,30 @@ async def set_state(conn: Connection, asset_id: UUID, state: State) -> None:
     await conn.execute("UPDATE transcriptions SET state = $2, updated_at = now() WHERE asset_id = $1", asset_id, state)
 
 
-async def save_parts(conn: Connection, asset_id: UUID, parts: Sequence[tuple[Part, str]]) -> None:
-    """Parts with their fingerprints; words recognised under the same fingerprint stay."""
+async def save_parts(conn: Connection, asset_id: UUID, parts: Sequence[tuple[Part, str, str | None]]) -> None:
+    """Parts with the fingerprints of their words and of their voices, if any are wanted.
+
+    Words and voices that were found under the same fingerprint stay; voices that were not found are wanted again.
+    """
     await conn.executemany(
         """
         INSERT INTO parts AS p
-            (asset_id, part_index, start_seconds, end_seconds, speech_seconds, utterances, fingerprint)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+            (asset_id, part_index, start_seconds, end_seconds, speech_seconds, utterances, fingerprint, voices_wanted)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (asset_id, part_index) DO UPDATE SET start_seconds = excluded.start_seconds,
             end_seconds = excluded.end_seconds, speech_seconds = excluded.speech_seconds,
             utterances = excluded.utterances, fingerprint = excluded.fingerprint,
             words = CASE WHEN p.fingerprint = excluded.fingerprint THEN p.words END,
-            recognised_at = CASE WHEN p.fingerprint = excluded.fingerprint THEN p.recognised_at END
+            recognised_at = CASE WHEN p.fingerprint = excluded.fingerprint THEN p.recognised_at END,
+            turns = CASE WHEN p.fingerprint = excluded.fingerprint THEN p.turns END,
+            voices_wanted = excluded.voices_wanted, voices_error = NULL,
+            voices_settled = CASE WHEN p.voices IS NOT NULL AND p.voices_settled = excluded.voices_wanted
+                THEN p.voices_settled END,
+            voices = CASE WHEN p.voices_settled = excluded.voices_wanted THEN p.voices END
         """,
         [
-            (asset_id, part.index, part.start, part.end, part.speech_seconds, list(part.utterances), fingerprint)
-            for part, fingerprint in parts
+            (asset_id, part.index, part.start, part.end, part.speech_seconds, list(part.utterances), words, voices)
+            for part, words, voices in parts
         ],
     )
 
@@ -115,29 +129,63 @@ async def drop_parts_from(conn: Connection, asset_id: UUID, part_index: int) -> 
 
 
 async def unfinished_parts(conn: Connection, asset_id: UUID) -> list[int]:
+    """Those whose words are not there, or whose voices are wanted and were not looked for."""
     rows = await conn.fetch(
-        "SELECT part_index FROM parts WHERE asset_id = $1 AND words IS NULL ORDER BY part_index", asset_id
+        "SELECT part_index FROM parts WHERE asset_id = $1 AND NOT finished ORDER BY part_index", asset_id
     )
     return [row["part_index"] for row in rows]
 
 
 async def read_part(conn: Connection, asset_id: UUID, part_index: int) -> PartRow | None:
     row = await conn.fetchrow(
-        "SELECT part_index, utterances, words FROM parts WHERE asset_id = $1 AND part_index = $2", asset_id, part_index
+        """
+        SELECT p.part_index, p.utterances, p.words, p.voices_wanted, next.start_seconds AS until
+        FROM parts p LEFT JOIN parts next ON next.asset_id = p.asset_id AND next.part_index = p.part_index + 1
+        WHERE p.asset_id = $1 AND p.part_index = $2
+        """,
+        asset_id,
+        part_index,
     )
     if row is None:
         return None
-    part = Part(row["part_index"], tuple(Span(*utterance) for utterance in row["utterances"]))
-    return PartRow(part, None if row["words"] is None else unpack(row["words"]))
+    words = None if row["words"] is None else unpack(row["words"])
+    return PartRow(_part(row), words, row["voices_wanted"], row["until"])
 
 
-async def finish_part(conn: Connection, asset_id: UUID, part_index: int, words: Sequence[Word]) -> None:
-    await conn.execute(
-        "UPDATE parts SET words = $3, recognised_at = now() WHERE asset_id = $1 AND part_index = $2",
+def _part(row: Any) -> Part:
+    return Part(row["part_index"], tuple(Span(*utterance) for utterance in row["utterances"]))
+
+
+async def recognised_parts(conn: Connection, asset_id: UUID) -> list[tuple[Part, str]] | None:
+    """The whole plan with its fingerprints; None while a part is not recognised."""
+    rows = await conn.fetch(
+        """
+        SELECT part_index, utterances, fingerprint, words IS NOT NULL AS recognised
+        FROM parts WHERE asset_id = $1 ORDER BY part_index
+        """,
+        asset_id,
+    )
+    if not all(row["recognised"] for row in rows):
+        return None
+    return [(_part(row), row["fingerprint"]) for row in rows]
+
+
+async def finish_part(
+    conn: Connection, asset_id: UUID, part_index: int, words: Sequence[Word], warnings: Sequence[str] = ()
+) -> bool:
+    """False when the part was finished already. Words that are there stay, with their warnings."""
+    status = await conn.execute(
+        """
+        UPDATE parts SET words = coalesce(words, $3), recognised_at = coalesce(recognised_at, now()),
+            warnings = CASE WHEN words IS NULL THEN $4 ELSE warnings END
+        WHERE asset_id = $1 AND part_index = $2 AND NOT finished
+        """,
         asset_id,
         part_index,
         pack(words),
+        list(warnings),
     )
+    return status == "UPDATE 1"
 
 
 async def speech_seconds(conn: Connection, asset_id: UUID) -> tuple[float, float]:
@@ -160,6 +208,14 @@ async def recognised_words(conn: Connection, asset_id: UUID) -> list[list[Word]]
         "SELECT words FROM parts WHERE asset_id = $1 AND words IS NOT NULL ORDER BY part_index", asset_id
     )
     return [unpack(row["words"]) for row in rows]
+
+
+async def part_warnings(conn: Connection, asset_id: UUID) -> list[str]:
+    """What the engine said of the words of the recognised parts, each once, in order of the parts."""
+    rows = await conn.fetch(
+        "SELECT warnings FROM parts WHERE asset_id = $1 AND words IS NOT NULL ORDER BY part_index", asset_id
+    )
+    return list(dict.fromkeys(warning for row in rows for warning in row["warnings"]))
 
 
 async def forget_transcription(conn: Connection, asset_id: UUID) -> None:

@@ -1,5 +1,6 @@
-"""SQL of finished transcripts: revisions and their segments."""
+"""SQL of finished transcripts: revisions and the segments that they share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,24 @@ from asyncpg import Record
 from common.db import Connection
 from common.transcript import Segment, Speaker, Transcript
 
+from asr.domain.revising import Exchange, Placed
 from asr.queries.words import pack, unpack
+
+# The segments of one revision, $1 and $2, in their order.
+_OF_REVISION = """
+    FROM segments
+    WHERE asset_id = $1 AND from_revision <= $2 AND (until_revision IS NULL OR $2 < until_revision)
+    ORDER BY start_seconds, position, segment_id
+"""
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a revision came about: ``made_by`` is None for a machine, ``base_revision`` None for a text of its own."""
+
+    change: str = "transcribed"
+    made_by: UUID | None = None
+    base_revision: int | None = None
 
 
 @dataclass(frozen=True)
@@ -25,15 +43,20 @@ class Revision:
     speakers: list[Speaker]
     segment_count: int
     word_count: int
+    change: str
+    made_by: UUID | None
+    base_revision: int
     created_at: datetime
 
 
-async def save_transcript(conn: Connection, transcript: Transcript, run: int, word_count: int, uri: str) -> None:
+async def save_transcript(
+    conn: Connection, transcript: Transcript, run: int, word_count: int, uri: str, making: Making = Making()
+) -> None:
     await conn.execute(
         """
         INSERT INTO transcripts (asset_id, revision, run, language, engine, duration_seconds, warnings, speakers,
-            segment_count, word_count, transcript_uri)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            segment_count, word_count, transcript_uri, change, made_by, base_revision)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, coalesce($14, $2::integer))
         """,
         transcript.asset_id,
         transcript.revision,
@@ -46,19 +69,46 @@ async def save_transcript(conn: Connection, transcript: Transcript, run: int, wo
         len(transcript.segments),
         word_count,
         uri,
+        making.change,
+        making.made_by,
+        making.base_revision,
     )
 
 
 async def save_segments(conn: Connection, transcript: Transcript) -> None:
+    """All of a revision that shares none with the one before."""
+    await conn.execute(
+        "UPDATE segments SET until_revision = $2 WHERE asset_id = $1 AND until_revision IS NULL",
+        transcript.asset_id,
+        transcript.revision,
+    )
+    await _insert_segments(conn, transcript.asset_id, transcript.revision, list(enumerate(transcript.segments)))
+
+
+async def exchange_segments(conn: Connection, asset_id: UUID, revision: int, exchange: Exchange) -> None:
+    """Begin ``revision`` with what it does not share with the one before."""
+    await conn.execute(
+        """
+        UPDATE segments SET until_revision = $2
+        WHERE asset_id = $1 AND until_revision IS NULL AND segment_id = ANY($3::text[])
+        """,
+        asset_id,
+        revision,
+        exchange.gone,
+    )
+    await _insert_segments(conn, asset_id, revision, exchange.come)
+
+
+async def _insert_segments(conn: Connection, asset_id: UUID, revision: int, placed: Sequence[Placed]) -> None:
     await conn.executemany(
         """
-        INSERT INTO segments (asset_id, revision, position, segment_id, start_seconds, end_seconds, speaker_id, text,
-            words)
+        INSERT INTO segments (asset_id, from_revision, position, segment_id, start_seconds, end_seconds, speaker_id,
+            text, words)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         [
-            (transcript.asset_id, transcript.revision, at, s.id, s.start, s.end, s.speaker, s.text, pack(s.words or []))
-            for at, s in enumerate(transcript.segments)
+            (asset_id, revision, position, s.id, s.start, s.end, s.speaker, s.text, pack(s.words or []))
+            for position, s in placed
         ],
     )
 
@@ -74,7 +124,7 @@ async def read_revision(conn: Connection, asset_id: UUID, revision: int | None) 
     row = await conn.fetchrow(
         """
         SELECT revision, run, language, engine, duration_seconds, warnings, speakers, segment_count, word_count,
-            created_at
+            change, made_by, base_revision, created_at
         FROM transcripts WHERE asset_id = $1 AND ($2::integer IS NULL OR revision = $2)
         ORDER BY revision DESC LIMIT 1
         """,
@@ -89,7 +139,7 @@ async def list_revisions(conn: Connection, asset_id: UUID, before: int | None, l
     rows = await conn.fetch(
         """
         SELECT revision, run, language, engine, duration_seconds, warnings, speakers, segment_count, word_count,
-            created_at
+            change, made_by, base_revision, created_at
         FROM transcripts WHERE asset_id = $1 AND ($2::integer IS NULL OR revision < $2)
         ORDER BY revision DESC LIMIT $3
         """,
@@ -101,25 +151,41 @@ async def list_revisions(conn: Connection, asset_id: UUID, before: int | None, l
 
 
 async def read_segments(conn: Connection, asset_id: UUID, revision: int) -> list[Segment]:
+    return [segment for _, segment in await read_placed_segments(conn, asset_id, revision)]
+
+
+async def read_placed_segments(conn: Connection, asset_id: UUID, revision: int) -> list[Placed]:
     rows = await conn.fetch(
-        """
-        SELECT segment_id, start_seconds, end_seconds, speaker_id, text, words FROM segments
-        WHERE asset_id = $1 AND revision = $2 ORDER BY position
-        """,
+        f"SELECT position, segment_id, start_seconds, end_seconds, speaker_id, text, words {_OF_REVISION}",
         asset_id,
         revision,
     )
-    return [
-        Segment(
-            id=row["segment_id"],
-            start=row["start_seconds"],
-            end=row["end_seconds"],
-            speaker=row["speaker_id"],
-            text=row["text"],
-            words=unpack(row["words"]),
-        )
-        for row in rows
-    ]
+    return [(row["position"], _segment(row)) for row in rows]
+
+
+async def read_positions(conn: Connection, asset_id: UUID, base_revision: int) -> dict[str, int]:
+    """Of every segment that any revision of one machine's text has or had, by id."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT s.segment_id, s.position
+        FROM segments AS s JOIN transcripts AS t ON t.asset_id = s.asset_id AND t.revision = s.from_revision
+        WHERE t.asset_id = $1 AND t.base_revision = $2
+        """,
+        asset_id,
+        base_revision,
+    )
+    return {row["segment_id"]: row["position"] for row in rows}
+
+
+def _segment(row: Record) -> Segment:
+    return Segment(
+        id=row["segment_id"],
+        start=row["start_seconds"],
+        end=row["end_seconds"],
+        speaker=row["speaker_id"],
+        text=row["text"],
+        words=unpack(row["words"]),
+    )
 
 
 async def forget_transcripts(conn: Connection, asset_id: UUID) -> None:

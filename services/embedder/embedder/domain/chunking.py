@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from common.transcript import Segment, Speaker, Transcript
 
 from embedder.domain.alignment import TimedWord, timed_words
+from embedder.domain.regrouping import Passage, find_held, share_evenly
 
 # A sentence ends at its mark, with what closes after it, before white space.
 _SENTENCE = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+")
@@ -59,13 +60,19 @@ class _Unit:
     tokens: int = 0
 
 
-def chunk_transcript(transcript: Transcript, count_tokens: CountTokens, size: ChunkSize) -> list[Chunk]:
-    """Chunks in the order of the recording. Text appears in exactly one chunk; nothing but white space is lost."""
+def chunk_transcript(
+    transcript: Transcript, count_tokens: CountTokens, size: ChunkSize, held: Sequence[Passage] = ()
+) -> list[Chunk]:
+    """Chunks in the order of the recording. Text appears in exactly one chunk; nothing but white space is lost.
+
+    ``held``: the chunks of an earlier revision in order; borders around what has not changed stay.
+    """
     units = [unit for number, segment in enumerate(transcript.segments) for unit in _sentences(number, segment)]
     units = _counted(units, count_tokens)
     units = _counted([part for unit in units for part in _halved(unit, size)], count_tokens)
     names = {speaker.id: speaker for speaker in transcript.speakers}
-    return [_join(index, group, names) for index, group in enumerate(_packed(units, size))]
+    groups = _regrouped(units, size, held) if held else _packed(units, size)
+    return [_join(index, group, names) for index, group in enumerate(groups)]
 
 
 def _sentences(number: int, segment: Segment) -> list[_Unit]:
@@ -119,6 +126,30 @@ def _packed(units: list[_Unit], size: ChunkSize) -> list[list[_Unit]]:
             groups.append([unit])
             filled = unit.tokens
     return _without_scrap(groups, size)
+
+
+def _regrouped(units: list[_Unit], size: ChunkSize, held: Sequence[Passage]) -> list[list[_Unit]]:
+    """Groups that were one chunk before stay one; what lies between is shared out anew."""
+    groups: list[list[_Unit]] = []
+    done = 0
+    spans = find_held([Passage(unit.text, unit.words[0].from_seconds) for unit in units], held)
+    for first, last in [*spans, (len(units), len(units))]:
+        # Too little to say anything alone takes a neighbour along: the next chunk, or at the end the last one.
+        loose = units[done:first]
+        if _is_scrap(loose, size):
+            loose = loose + units[first:last] if first < last else (groups.pop() if groups else []) + loose
+            first = last
+        if loose:
+            tokens = [unit.tokens for unit in loose]
+            groups += [loose[a:b] for a, b in share_evenly(tokens, size.target, size.limit)]
+        if first < last:
+            groups.append(units[first:last])
+        done = last
+    return groups
+
+
+def _is_scrap(units: Sequence[_Unit], size: ChunkSize) -> bool:
+    return bool(units) and sum(unit.tokens for unit in units) * 4 < size.target
 
 
 def _without_scrap(groups: list[list[_Unit]], size: ChunkSize) -> list[list[_Unit]]:

@@ -14,7 +14,7 @@ from embedder.domain.chunking import Chunk
 from embedder.domain.words import term_counts, tokens
 
 # Words of the next chunk in which a phrase may end.
-_LOOKAHEAD = 32
+LOOKAHEAD = 32
 
 
 @dataclass(frozen=True)
@@ -70,24 +70,45 @@ def locator(chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def chunk_row(entry: Entry, following: Entry | None, place: Place, term_ids: Mapping[str, int]) -> bytes:
-    """The row of ``chunks``; ``following`` is the recording's next entry."""
+@dataclass(frozen=True)
+class Shown:
+    """What answers show of an entry, as its row holds it; ``words`` and ``lines`` are JSON."""
+
+    index: int
+    content: str
+    locator: dict[str, Any]
+    speakers: list[str]
+    words: str
+    lines: str
+
+
+def shown(entry: Entry) -> Shown:
     chunk = entry.chunk
-    ahead = following.words[:_LOOKAHEAD] if following else ()
-    phrase = [(word, i, "D") for i, word in enumerate(entry.words, 1)]
-    phrase += [(word, i, "A") for i, word in enumerate(ahead, len(entry.words) + 1)]
     words = [[w.start, w.end, w.from_seconds, w.to_seconds] for w in chunk.words]
     lines = [[line.start, line.end, line.from_seconds, line.to_seconds, line.speaker] for line in chunk.lines]
+    return Shown(chunk.index, chunk.text, locator(chunk), sorted(chunk.speakers), _json(words), _json(lines))
+
+
+def following_words(following: Entry | None) -> list[str]:
+    """The words of the recording's next entry in which a phrase may end."""
+    return list(following.words[:LOOKAHEAD]) if following else []
+
+
+def chunk_row(entry: Entry, following: Entry | None, place: Place, term_ids: Mapping[str, int]) -> bytes:
+    """The row of ``chunks``; ``following`` is the recording's next entry."""
+    phrase = [(word, i, "D") for i, word in enumerate(entry.words, 1)]
+    phrase += [(word, i, "A") for i, word in enumerate(following_words(following), len(entry.words) + 1)]
+    view = shown(entry)
     return copying.row(
         copying.uuid(place.chunk_id),
         copying.int4(place.number),
         copying.uuid(place.asset_id),
-        copying.int4(chunk.index),
-        copying.text(chunk.text),
-        copying.jsonb(_json(locator(chunk))),
-        copying.text_array(sorted(chunk.speakers)),
-        copying.text(_json(words)),
-        copying.text(_json(lines)),
+        copying.int4(view.index),
+        copying.text(view.content),
+        copying.jsonb(_json(view.locator)),
+        copying.text_array(view.speakers),
+        copying.text(view.words),
+        copying.text(view.lines),
         copying.tsvector(phrase),
         copying.int4_array(sorted(term_ids[term] for term in entry.terms)),
     )

@@ -6,18 +6,25 @@ from typing import Any
 from uuid import UUID
 
 from common.db import Connection
-from common.events import TranscriptCompleted
+from common.events import TranscriptFact
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """An asset's row: ``run`` and ``revision`` of the index, 0 while there is none."""
+    """An asset's row: the ``run`` whose last stage the index was, the ``revision`` it holds; 0 while there is none.
+
+    A correction raises the revision alone, since it is no stage of any run. ``heard_run`` and ``heard_revision``: of
+    the newest transcript heard of.
+    """
 
     number: int
     collection_id: UUID
     run: int
     revision: int
     chunk_count: int
+    language: str | None
+    heard_run: int
+    heard_revision: int
 
 
 def registered_at(asset_id: UUID) -> datetime:
@@ -25,7 +32,7 @@ def registered_at(asset_id: UUID) -> datetime:
     return datetime.fromtimestamp((asset_id.int >> 80) / 1000, UTC)
 
 
-async def remember(conn: Connection, fact: TranscriptCompleted, collection_id: UUID) -> None:
+async def remember(conn: Connection, fact: TranscriptFact, collection_id: UUID) -> None:
     """Keep the newest transcript heard of, so that the index can be made again from it."""
     await conn.execute(
         """
@@ -56,12 +63,18 @@ async def read_heard(conn: Connection, asset_id: UUID) -> dict[str, Any] | None:
 
 async def read_indexed(conn: Connection, asset_id: UUID) -> Indexed | None:
     row = await conn.fetchrow(
-        "SELECT number, collection_id, run, revision, chunk_count FROM indexed_assets WHERE asset_id = $1", asset_id
+        """
+        SELECT number, collection_id, run, revision, chunk_count, language, heard_run, heard_revision
+        FROM indexed_assets WHERE asset_id = $1
+        """,
+        asset_id,
     )
     return Indexed(**row) if row else None
 
 
-async def mark_indexed(conn: Connection, fact: TranscriptCompleted, chunk_count: int, *, edited: bool) -> None:
+async def mark_indexed(
+    conn: Connection, fact: TranscriptFact, revision: int, chunk_count: int, *, edited: bool
+) -> None:
     """``edited``: ``asset.updated`` brought title and date, which the transcript's do not replace."""
     await conn.execute(
         """
@@ -73,13 +86,28 @@ async def mark_indexed(conn: Connection, fact: TranscriptCompleted, chunk_count:
         """,
         fact.asset_id,
         fact.run,
-        fact.revision,
+        revision,
         chunk_count,
         fact.language,
         fact.duration_seconds,
         edited,
         fact.title,
         fact.recorded_at,
+    )
+
+
+async def mark_corrected(conn: Connection, fact: TranscriptFact, chunk_count: int) -> None:
+    await conn.execute(
+        """
+        UPDATE indexed_assets SET revision = $2, chunk_count = $3, language = $4, duration_seconds = $5,
+            indexed_at = now()
+        WHERE asset_id = $1
+        """,
+        fact.asset_id,
+        fact.revision,
+        chunk_count,
+        fact.language,
+        fact.duration_seconds,
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from common.db import Connection
 
 from embedder.domain import copying
+from embedder.domain.renewal import HeldChunk
 
 _COLUMNS = (
     "id",
@@ -70,13 +71,17 @@ async def copy_embeddings(conn: Connection, model_id: int, rows: bytes) -> None:
     await _copy(conn, embeddings_table(model_id), columns, [rows])
 
 
-async def delete_postings(conn: Connection, asset_id: UUID) -> None:
-    """Also notes what the statistics lose. Call before ``delete_chunks``: the chunks know their terms."""
+async def delete_postings(conn: Connection, asset_id: UUID, numbers: Sequence[int] | None = None) -> None:
+    """Of all the asset's chunks, or of those with these numbers; notes what the statistics lose.
+
+    Call before ``delete_chunks``: the chunks know their terms.
+    """
     await conn.execute(
         """
         WITH gone AS (
             DELETE FROM postings AS p
-            USING (SELECT number, unnest(term_ids) AS term_id FROM chunks WHERE asset_id = $1) AS c
+            USING (SELECT number, unnest(term_ids) AS term_id FROM chunks
+                WHERE asset_id = $1 AND ($2::integer[] IS NULL OR number = ANY($2))) AS c
             WHERE p.term_id = c.term_id AND p.chunk_number = c.number
             RETURNING p.term_id, p.chunk_number, p.len
         ), per_term AS (
@@ -86,16 +91,42 @@ async def delete_postings(conn: Connection, asset_id: UUID) -> None:
         SELECT -count(*), -sum(len) FROM (SELECT DISTINCT chunk_number, len FROM gone) AS c HAVING count(*) > 0
         """,
         asset_id,
+        numbers,
     )
 
 
-async def delete_embeddings(conn: Connection, model_ids: Sequence[int], asset_number: int) -> None:
+async def delete_embeddings(
+    conn: Connection, model_ids: Sequence[int], asset_number: int, numbers: Sequence[int] | None = None
+) -> None:
+    """Of all the asset's chunks, or of those with these numbers."""
     for model_id in model_ids:
-        await conn.execute(f"DELETE FROM {embeddings_table(model_id)} WHERE asset_number = $1", asset_number)
+        await conn.execute(
+            f"DELETE FROM {embeddings_table(model_id)} "
+            "WHERE asset_number = $1 AND ($2::integer[] IS NULL OR chunk_number = ANY($2))",
+            asset_number,
+            numbers,
+        )
 
 
-async def delete_chunks(conn: Connection, asset_id: UUID) -> None:
-    await conn.execute("DELETE FROM chunks WHERE asset_id = $1", asset_id)
+async def delete_chunks(conn: Connection, asset_id: UUID, numbers: Sequence[int] | None = None) -> None:
+    """All of the asset's, or those with these numbers."""
+    await conn.execute(
+        "DELETE FROM chunks WHERE asset_id = $1 AND ($2::integer[] IS NULL OR number = ANY($2))", asset_id, numbers
+    )
+
+
+async def read_held(conn: Connection, asset_id: UUID, model_id: int) -> list[HeldChunk]:
+    """The asset's chunks in order, with whether the model has embedded them."""
+    rows = await conn.fetch(
+        f"""
+        SELECT c.id, c.number, c.chunk_index, c.content, c.locator, c.speakers, c.words, c.lines,
+            e.chunk_number IS NOT NULL AS embedded
+        FROM chunks AS c LEFT JOIN {embeddings_table(model_id)} AS e ON e.chunk_number = c.number
+        WHERE c.asset_id = $1 ORDER BY c.chunk_index
+        """,
+        asset_id,
+    )
+    return [HeldChunk(**row) for row in rows]
 
 
 async def list_chunks(conn: Connection, asset_id: UUID, after: int, limit: int) -> list[ChunkRow]:

@@ -117,6 +117,10 @@ class Media:
             kept = (await queries.copies_of(conn, asset_id)).get(ORIGINAL if original else PLAYBACK)
         if row is None:
             raise not_found("There is no media yet.", advice="It is there as soon as the recording has been fetched.")
+        if kept is None and "cues" in row.media_facts and not original:
+            raise not_found(
+                "There is no sound: this was added as a subtitle file.", advice="Read its transcript instead."
+            )
         if kept is None:
             raise not_found(
                 "The media of this recording is not kept.",

@@ -6,6 +6,7 @@ from typing import Annotated
 from urllib.parse import unquote
 from uuid import UUID
 
+from common import crash
 from common.db import Database
 from common.errors import ApiError, invalid, too_large, unavailable
 from common.identity import CallingService
@@ -62,6 +63,7 @@ class Uploads:
         complete = False
         try:
             written = await self._store(upload_id, request.stream())
+            crash.point("fetcher.upload_stored")
             async with self.db.acquire() as conn:
                 complete = await queries.complete_upload(conn, upload_id, written.size_bytes, written.sha256)
         finally:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 # Names of the copies, and their kinds in the object store.
-AUDIO, PLAYBACK, ORIGINAL = "audio", "playback", "original"
+AUDIO, PLAYBACK, ORIGINAL, CAPTIONS = "audio", "playback", "original", "captions"
 
 AUDIO_SUFFIX = ".flac"
+CAPTIONS_SUFFIX = ".json"
 # MP4, because it is the one container of Opus that Chrome, Firefox and Safari (17 and later) all play and that
 # carries an index at its front: players seek by one range request. Ogg came to Safari only in 18.4.
 PLAYBACK_SUFFIX = ".m4a"
@@ -24,6 +25,9 @@ _KNOWN: dict[str, tuple[str, str, str]] = {
     "mpegts": (".ts", "video/mp2t", "video/mp2t"),
     "ogg": (".ogg", "audio/ogg", "video/ogg"),
     "wav": (".wav", "audio/wav", "audio/wav"),
+    "srt": (".srt", "application/x-subrip", ""),
+    "vtt": (".vtt", "text/vtt", ""),
+    "ttml": (".ttml", "application/ttml+xml", ""),
 }
 _UNKNOWN = (".bin", "application/octet-stream", "application/octet-stream")
 

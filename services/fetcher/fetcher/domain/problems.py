@@ -17,9 +17,7 @@ def _hours(seconds: float) -> str:
 
 
 def unsupported_url(why: str) -> CannotProcess:
-    return CannotProcess(
-        why, category="unsupported_url", advice="Give a plain link that begins with https:// or http://."
-    )
+    return CannotProcess(why, category="unsupported_url")
 
 
 def unknown_host(host: str) -> CannotProcess:
@@ -37,7 +35,6 @@ def forbidden_address(host: str, *, redirected: bool) -> CannotProcess:
     return CannotProcess(
         f"{how} is not on the public internet.",
         category="forbidden_address",
-        advice="Use a public link or upload the file. In a closed network the operator can allow private hosts.",
     )
 
 
@@ -46,6 +43,7 @@ def too_many_redirects(most: int) -> CannotProcess:
         f"The link redirects more than {most} times.",
         category="unreachable",
         advice="Open the link in a browser and give the address where it ends.",
+        retryable=False,
     )
 
 
@@ -90,6 +88,7 @@ def too_slow(seconds: float) -> CannotProcess:
         f"The download was not finished after {_hours(seconds)}.",
         category="timeout",
         advice="Live streams cannot be fetched. For a slow server, download the file yourself and upload it.",
+        retryable=False,
     )
 
 
@@ -98,6 +97,7 @@ def cannot_resume(seconds: float) -> CannotProcess:
         f"The download was not finished after {_hours(seconds)}, and this server cannot continue one later.",
         category="timeout",
         advice="Download the file yourself and upload it.",
+        retryable=False,
     )
 
 
@@ -114,6 +114,7 @@ def refused_by_server(status: int) -> CannotProcess | TryAgain:
             f"The server does not let Earshot have the file (it answered {status}).",
             category="unreachable",
             advice="Make the link public, use a signed link, or download the file yourself and upload it.",
+            retryable=False,
         )
     if status in (408, 425, 429) or status >= 500:
         return TryAgain(
@@ -126,6 +127,7 @@ def refused_by_server(status: int) -> CannotProcess | TryAgain:
         f"The server answered {status} instead of the file.",
         category="unreachable",
         advice="Check that the link downloads a file when opened in a browser.",
+        retryable=False,
     )
 
 
@@ -142,7 +144,6 @@ def too_large(limit_bytes: int, size_bytes: int | None = None) -> CannotProcess:
     return CannotProcess(
         f"{has}ore than the allowed {_size(limit_bytes)}.",
         category="too_large",
-        advice="Compress the recording (a lower bit rate, or sound only) or cut it into several.",
     )
 
 
@@ -150,28 +151,22 @@ def too_long(limit_seconds: float, duration_seconds: float) -> CannotProcess:
     return CannotProcess(
         f"The recording lasts {_hours(duration_seconds)}, more than the allowed {_hours(limit_seconds)}.",
         category="too_long",
-        advice="Cut the recording into several shorter ones.",
     )
 
 
 def empty() -> CannotProcess:
-    return CannotProcess(
-        "The file is empty.", category="empty", advice="Check the original: a recording has more than 0 bytes."
-    )
+    return CannotProcess("The file is empty.", category="empty")
 
 
 def not_media(what: str) -> CannotProcess:
     return CannotProcess(
         f"This is {what}, not a recording.",
         category="not_media",
-        advice="Give the direct link to the audio or video file, one that starts a download or a player.",
     )
 
 
 def archive(what: str) -> CannotProcess:
-    return CannotProcess(
-        f"This is {what}.", category="archive", advice="Unpack it and add the recordings inside one by one."
-    )
+    return CannotProcess(f"This is {what}.", category="archive")
 
 
 def unsupported_media(what: str) -> CannotProcess:
@@ -186,7 +181,6 @@ def no_audio() -> CannotProcess:
     return CannotProcess(
         "The video has no sound track.",
         category="no_audio",
-        advice="Check the original, or export the video again with its sound.",
     )
 
 
@@ -194,7 +188,6 @@ def damaged(why: str) -> CannotProcess:
     return CannotProcess(
         f"The recording is damaged: {why}.",
         category="damaged",
-        advice="Get a complete copy of the file. If yours plays, convert it once (for example to MP3) and add that.",
     )
 
 
@@ -251,9 +244,10 @@ def unsupported_kind(kind: str) -> CannotProcess:
     )
 
 
-def nothing_known() -> CannotProcess:
-    return CannotProcess(
-        "Where this recording came from is no longer known.",
+def nothing_known() -> TryAgain:
+    return TryAgain(
+        "Where this recording comes from is not known yet.",
         category="not_found",
-        advice="Delete the asset and add the recording again.",
+        advice="Retry in a few minutes; if it fails again, delete the asset and add the recording again.",
+        attempts=6,
     )

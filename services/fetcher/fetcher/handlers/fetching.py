@@ -6,19 +6,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import assets, objects
+from common import assets, crash, objects
 from common.db import Database
-from common.delivery import Delivery, Recording
+from common.delivery import Delivery
 from common.errors import AlreadyHandled, CannotProcess, Continue, Stale, TryAgain
-from common.events import AssetRegistered, ProcessingRestarted, RecordingFetched
+from common.events import AssetRegistered, CaptionsFetched, ProcessingRestarted, RecordingFetched
 from common.logs import get_logger
 from common.objects import Kept
+from common.recording import Recording
+from common.turns import Leaving
 
 from fetcher import metrics, queries
 from fetcher.domain import problems
-from fetcher.domain.containers import AUDIO, PLAYBACK
+from fetcher.domain.containers import AUDIO, CAPTIONS, PLAYBACK
 from fetcher.domain.estimates import FROM_STORE, FROM_WEB
+from fetcher.handlers.captioning import Captioner
 from fetcher.handlers.copying import Copier
+from fetcher.handlers.retention import release_unkept_audio
 from fetcher.handlers.watching import Watcher
 from fetcher.providers.checkpoints import Checkpoints
 from fetcher.providers.scratch import Scratch, Workspace
@@ -37,6 +41,7 @@ class Fetcher:
     scratch: Scratch
     checkpoints: Checkpoints
     copier: Copier
+    captioner: Captioner
     hold_seconds: float
 
     async def fetch_recording(self, fact: AssetRegistered, delivery: Delivery) -> None:
@@ -45,19 +50,33 @@ class Fetcher:
         await self._fetch(fact, delivery)
 
     async def refetch_recording(self, fact: ProcessingRestarted, delivery: Delivery) -> None:
-        """A new run from our stage; for one from a later stage only the run is noted."""
+        """A new run from our stage; for one from a later stage only the run is noted.
+
+        Raises TryAgain when the asset is not known: its registration may wait in a longer queue than the restart's.
+        """
         if fact.from_stage != "fetch":
-            async with delivery.record():
-                return
-        async with self.db.acquire() as conn:
+            await self._note_run(fact, delivery)
+            return
+        async with self.db.transaction() as conn:
+            # From here on an older run's work is stale, even if nothing else is known of the asset yet.
+            state = await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
             known = await queries.registered_as(conn, fact.asset_id)
+        state.check(fact.run)
         if known is None:
             raise problems.nothing_known()
         now = {"run": fact.run, "priority": fact.priority, "collection_id": fact.collection_id}
         await self._fetch(known.model_copy(update=now), delivery)
 
+    async def _note_run(self, fact: ProcessingRestarted, delivery: Delivery) -> None:
+        async with delivery.record() as rec:
+            # The transcript is there, though the fact of it may come later than this one, or have been stale.
+            dropped = fact.from_stage == "index" and await release_unkept_audio(rec)
+        if dropped:
+            await objects.sweep(self.db, self.copier.store)
+
     async def _fetch(self, wanted: AssetRegistered, delivery: Delivery) -> None:
         await self._claim(wanted)
+        crash.point("fetcher.claimed")
         await delivery.still_wanted()
         if await self._say_again(wanted, delivery):
             return
@@ -70,18 +89,25 @@ class Fetcher:
             await self._fetch_into(workspace, wanted, delivery)
 
     async def _claim(self, wanted: AssetRegistered) -> None:
-        """From here on an older run's work is stale. Raises Stale when this one is."""
+        """From here on an older run's work is stale. Raises Stale when this one is.
+
+        What was asked is kept even then: a later run, whose restart may come before this, begins with it.
+        """
         async with self.db.transaction() as conn:
             state = await assets.lock_asset(conn, wanted.asset_id, wanted.collection_id, wanted.run)
-            state.check(wanted.run)
-            await queries.save_registered(conn, wanted)
+            if state.deleted_at is None:
+                await queries.save_registered(conn, wanted)
+        state.check(wanted.run)
 
     async def _say_again(self, wanted: AssetRegistered, delivery: Delivery) -> bool:
         """A later run takes the copies that an earlier one made; False when there are none (any more)."""
         async with self.db.acquire() as conn:
             row = await queries.recording_of(conn, wanted.asset_id)
             copies = await queries.copies_of(conn, wanted.asset_id)
-        if row is None or AUDIO not in copies:
+        if row is not None and row.run >= wanted.run:
+            # A parked message that had been handled was replayed.
+            raise Stale("this run has its recording already")
+        if row is None or (AUDIO not in copies and CAPTIONS not in copies):
             return False
         async with delivery.record() as rec:
             row = queries.RecordingRow(wanted.run, row.duration_seconds, row.media_facts)
@@ -93,9 +119,14 @@ class Fetcher:
         watcher = Watcher(delivery, plan, self.hold_seconds)
         try:
             source = await self._bring(workspace, wanted, watcher)
+            crash.point("fetcher.brought")
             watcher.check_before_converting()
-            copies, row = await self.copier.make(source, wanted, workspace, watcher)
-        except Continue:
+            if wanted.source.content == "captions":
+                copies, row = await self.captioner.make(source, wanted, workspace)
+            else:
+                copies, row = await self.copier.make(source, wanted, workspace, watcher)
+            crash.point("fetcher.converted")
+        except (Continue, Leaving):
             await self._save_checkpoint(workspace, wanted)
             raise
         except OSError as error:
@@ -160,21 +191,42 @@ async def _record(rec: Recording, wanted: AssetRegistered, copies: dict[str, Kep
     for name, kept in sorted(copies.items()):
         await objects.refer(rec.conn, kept, wanted.asset_id, name)
     await queries.save_recording(rec.conn, wanted.asset_id, row)
+    await rec.say(_captions_fetched(wanted, copies, row) if CAPTIONS in copies else _fetched(wanted, copies, row))
+
+
+def _fetched(wanted: AssetRegistered, copies: dict[str, Kept], row: queries.RecordingRow) -> RecordingFetched:
     audio, playback = copies[AUDIO], copies.get(PLAYBACK)
-    await rec.say(
-        RecordingFetched(
-            asset_id=wanted.asset_id,
-            run=wanted.run,
-            collection_id=wanted.collection_id,
-            priority=wanted.priority,
-            audio_uri=audio.uri,
-            audio_sha256=audio.sha256,
-            audio_bytes=audio.size_bytes,
-            playback_uri=playback.uri if playback else None,
-            duration_seconds=row.duration_seconds,
-            title=wanted.title,
-            media_facts=row.media_facts,
-            options=wanted.options,
-            recorded_at=wanted.recorded_at,
-        )
+    return RecordingFetched(
+        asset_id=wanted.asset_id,
+        run=wanted.run,
+        collection_id=wanted.collection_id,
+        priority=wanted.priority,
+        audio_uri=audio.uri,
+        audio_sha256=audio.sha256,
+        audio_bytes=audio.size_bytes,
+        playback_uri=playback.uri if playback else None,
+        duration_seconds=row.duration_seconds,
+        title=wanted.title,
+        media_facts=row.media_facts,
+        options=wanted.options,
+        recorded_at=wanted.recorded_at,
+    )
+
+
+def _captions_fetched(wanted: AssetRegistered, copies: dict[str, Kept], row: queries.RecordingRow) -> CaptionsFetched:
+    captions = copies[CAPTIONS]
+    return CaptionsFetched(
+        asset_id=wanted.asset_id,
+        run=wanted.run,
+        collection_id=wanted.collection_id,
+        priority=wanted.priority,
+        captions_uri=captions.uri,
+        captions_sha256=captions.sha256,
+        captions_bytes=captions.size_bytes,
+        duration_seconds=row.duration_seconds,
+        cue_count=row.media_facts["cues"],
+        title=wanted.title,
+        media_facts=row.media_facts,
+        options=wanted.options,
+        recorded_at=wanted.recorded_at,
     )

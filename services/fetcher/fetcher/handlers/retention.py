@@ -6,6 +6,7 @@ from common import assets, lifecycle, objects
 from common.db import Database
 from common.delivery import Delivery
 from common.events import AssetDeleted, TranscriptCompleted
+from common.recording import Recording
 from common.store import ObjectStore
 
 from fetcher import queries
@@ -30,12 +31,13 @@ class Retention:
 
         Otherwise it stays: transcribing again, or finding speakers later, needs it.
         """
-        async with delivery.record() as rec:
-            known = await queries.registered_as(rec.conn, fact.asset_id)
-            if known is None or known.keep_media != "none":
-                return
-            await objects.release(rec.conn, fact.asset_id, [AUDIO])
-        await objects.sweep(self.db, self.store)
+        # No check: a transcript is complete also when its run was called off meanwhile.
+        async with delivery.record(check=False) as rec:
+            # What a later run may be recognising goes with that run's transcript.
+            superseded = fact.run < rec.asset.run
+            dropped = not superseded and await release_unkept_audio(rec)
+        if dropped:
+            await objects.sweep(self.db, self.store)
 
     async def purge_asset(self, fact: AssetDeleted, delivery: Delivery) -> None:
         """What lies outside the counted objects first, then what every owner does."""
@@ -50,3 +52,12 @@ class Retention:
         # A worker that is in there finds the tombstone within seconds and clears up itself.
         self.scratch.discard(fact.asset_id)
         await lifecycle.purge(self.db, self.store, queries.erase_asset)(fact, delivery)
+
+
+async def release_unkept_audio(rec: Recording) -> bool:
+    """Untie the copy for recognition where no media are kept; answers whether there is something to sweep."""
+    known = await queries.registered_as(rec.conn, rec.asset.asset_id)
+    if known is None or known.keep_media != "none":
+        return False
+    await objects.release(rec.conn, rec.asset.asset_id, [AUDIO])
+    return True

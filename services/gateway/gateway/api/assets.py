@@ -13,10 +13,11 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from gateway.api import models
 from gateway.api.fields import Asked, Moment, Tag, Title
 from gateway.api.paging import Page, PageAsked
-from gateway.auth.access import EditedAsset, ViewedAsset, check_role, no_asset, resolve_collection
-from gateway.auth.principal import CurrentUser
+from gateway.auth.access import EditedAsset, ViewedAsset, check_role, no_asset, resolve_asset, resolve_collection
+from gateway.auth.principal import CurrentUser, Principal
 from gateway.door import Door, TheDoor
 from gateway.queries import assets, deletion, edits
+from gateway.queries.access import AssetAccess
 from gateway.queries.assets import AssetFilter, HeldAsset
 
 
@@ -107,25 +108,32 @@ async def change_asset(
             target, role = await resolve_collection(tx.conn, user.user_id, str(change.collection_id))
             check_role(role, "editor")
             assert target == change.collection_id
-        held = await assets.hold_asset(tx.conn, seen.asset_id)
-        if held is None or held.deleted_at is not None or held.collection_id != seen.collection_id:
-            raise no_asset()
+        held = await _hold(tx, seen, user)
         _check_version(if_match, held.version)
         await _apply(tx, held, change)
     return await show_asset(door, seen.asset_id, response)
 
 
-async def delete_asset(seen: EditedAsset, door: TheDoor) -> models.Asset:
+async def delete_asset(seen: EditedAsset, user: CurrentUser, door: TheDoor) -> models.Asset:
     """Gone for everybody at once; rows, vectors and files follow while the answer is on its way."""
     async with door.service.transaction() as tx:
-        held = await assets.hold_asset(tx.conn, seen.asset_id)
-        if held is None or held.deleted_at is not None or held.collection_id != seen.collection_id:
-            raise no_asset()
+        held = await _hold(tx, seen, user)
         await deletion.mark_deleted(tx.conn, held.id)
         await tx.say(
             AssetDeleted(asset_id=held.id, run=held.run, collection_id=held.collection_id, priority=held.priority)
         )
     return await show_asset(door, seen.asset_id)
+
+
+async def _hold(tx: Transaction, seen: AssetAccess, user: Principal) -> HeldAsset:
+    """The asset's row, locked. Raises ApiError 404 when it is gone, or was moved to where the user sees nothing."""
+    held = await assets.hold_asset(tx.conn, seen.asset_id)
+    if held is None or held.deleted_at is not None:
+        raise no_asset()
+    if held.collection_id != seen.collection_id:
+        # Moved since the role was looked up, perhaps by an earlier try of the same user: the role there decides.
+        check_role((await resolve_asset(tx.conn, user.user_id, str(held.id))).role, "editor")
+    return held
 
 
 def _check_version(if_match: str | None, version: int) -> None:

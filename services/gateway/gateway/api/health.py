@@ -76,7 +76,7 @@ async def _broker(door: Door) -> bool:
         await asyncio.wait_for(publisher.open(), _PATIENCE_SECONDS)
     except BROKER_AWAY:
         return False
-    return publisher.connected
+    return publisher.connected and not publisher.blocked
 
 
 async def _store(door: Door) -> bool:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from common.away import DATABASE_TROUBLE
 from common.errors import ApiError
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -89,6 +90,8 @@ async def _read(socket: WebSocket, door: Door, client: Client) -> None:
             await _obey(door, client, text)
     except (WebSocketDisconnect, RuntimeError, KeyError):
         return
+    except DATABASE_TROUBLE:
+        await socket.close(_TRY_AGAIN, "the database is away; connect again")
 
 
 async def _obey(door: Door, client: Client, text: str) -> None:

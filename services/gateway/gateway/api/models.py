@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from common.categories import CATEGORIES
 from pydantic import BaseModel, Field
 
 from gateway.domain import journey
@@ -21,10 +22,12 @@ class Problem(BaseModel):
     """Why processing failed, in words for a person."""
 
     stage: str
-    category: str
+    category: str = Field(
+        description=f"One of {', '.join(CATEGORIES)}; a newer service may say others. docs/errors.md tells each"
+    )
     message: str
-    advice: str
-    retryable: bool
+    advice: str = Field(description="What to do about it")
+    retryable: bool = Field(description="Whether a retry may help with nothing else changed")
 
     @classmethod
     def of(cls, failure: journey.Failure | None) -> "Problem | None":

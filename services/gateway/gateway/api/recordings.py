@@ -3,6 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
+from common import crash
 from common.db import Connection
 from common.errors import ApiError, invalid
 from common.events import KeepMedia, Priority, RecordingOptions, Source
@@ -27,32 +28,37 @@ router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
-class RecordingFields(Asked):
-    """What may be said of a recording when it is added; what is left out is the server's choice."""
+class PlacedFields(Asked):
+    """What may be said of whatever becomes a recording; what is left out is the server's choice."""
 
     collection_id: UUID | None = Field(default=None, description="The caller's default collection when left out")
     title: Title | None = None
     recorded_at: Moment | None = None
     language: Annotated[str, StringConstraints(min_length=2, max_length=20)] | None = None
+    keep_media: KeepMedia | None = Field(default=None, description="The collection's choice when left out")
+    priority: Priority = "interactive"
+
+    def options(self) -> RecordingOptions:
+        return RecordingOptions.model_validate(
+            self.model_dump(include=set(RecordingOptions.model_fields), exclude_none=True)
+        )
+
+
+class RecordingFields(PlacedFields):
+    """What may be said of a recording when it is added."""
+
     min_speakers: int | None = Field(default=None, ge=1, le=100)
     max_speakers: int | None = Field(default=None, ge=1, le=100)
     transcribe: bool = True
     diarize: bool = True
     engine: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = None
     key_terms: list[Term] = Field(default_factory=list, max_length=100)
-    keep_media: KeepMedia | None = Field(default=None, description="The collection's choice when left out")
-    priority: Priority = "interactive"
 
     @model_validator(mode="after")
     def _speakers_in_order(self) -> "RecordingFields":
         if self.min_speakers and self.max_speakers and self.min_speakers > self.max_speakers:
             raise ValueError("min_speakers is larger than max_speakers")
         return self
-
-    def options(self) -> RecordingOptions:
-        return RecordingOptions.model_validate(
-            self.model_dump(include=set(RecordingOptions.model_fields), exclude_none=True)
-        )
 
 
 class RecordingRequest(RecordingFields):
@@ -92,13 +98,15 @@ async def take_in(
     async with door.service.transaction() as tx:
         asset_id, fresh = await claim(tx, user.user_id, key, asked, uuid7())
         if fresh:
-            await _register(tx, user, fields, source, asset_id)
+            await register_wish(tx, user, fields, source, asset_id)
         elif await access.asset_access(tx.conn, user.user_id, asset_id) is None:
             raise no_asset()
+    crash.point("gateway.registered")
     return asset_id, fresh
 
 
-async def _register(tx: Transaction, user: Principal, fields: RecordingFields, source: Source, asset_id: UUID) -> None:
+async def register_wish(tx: Transaction, user: Principal, fields: PlacedFields, source: Source, asset_id: UUID) -> None:
+    """Raises ApiError 403 or 404 for a collection that is not the user's to add to."""
     collection_id = await target_collection(tx.conn, user.user_id, fields.collection_id)
     keep_media = await collections.keep_media_of(tx.conn, collection_id)
     if keep_media is None:

@@ -2,19 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from common.errors import ApiError, invalid, too_large
 from common.events import Source
+from common.multipart import BadForm, Event, PartBegun, read_events, read_field, read_file
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from gateway.api import models
-from gateway.api.multipart import BadForm, Event, PartBegun, read_events, read_field, read_file
 from gateway.api.once import OnceKey, fingerprint
 from gateway.api.processing import show_accepted
-from gateway.api.recordings import RecordingFields, take_in, target_collection
+from gateway.api.recordings import PlacedFields, RecordingFields, take_in, target_collection
 from gateway.api.refusals import Refusal
 from gateway.auth.principal import CurrentUser, Principal
 from gateway.door import Door, TheDoor
@@ -27,19 +27,25 @@ _FORM_BYTES = 1024 * 1024
 _MOST_FIELDS = 200
 
 
-def _form_schema() -> dict[str, Any]:
-    fields = RecordingFields.model_json_schema()
+Fields = TypeVar("Fields", bound=PlacedFields)
+
+
+def form_schema(shape: type[PlacedFields]) -> dict[str, Any]:
+    """For OpenAPI: the file, and the fields beside it."""
+    fields = shape.model_json_schema()
     properties = {"file": {"type": "string", "format": "binary"}, **fields["properties"]}
     schema = {"type": "object", "required": ["file"], "properties": properties}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-class Form:
+class Form(Generic[Fields]):
     """What has been read of an upload: fields by name, and the file once it is stored."""
 
-    def __init__(self, door: Door, user: Principal) -> None:
+    def __init__(self, door: Door, user: Principal, shape: type[Fields], most_bytes: int) -> None:
         self._door = door
         self._user = user
+        self._shape = shape
+        self._most_bytes = most_bytes
         self._values: dict[str, list[str]] = {}
         self._uploads = Uploads(door.upstreams, door.signer)
         self.filename = ""
@@ -56,13 +62,13 @@ class Form:
                 if sum(map(len, self._values.values())) > _MOST_FIELDS:
                     raise BadForm("The form has too many fields.")
 
-    def fields(self) -> RecordingFields:
+    def fields(self) -> Fields:
         """Raises ApiError 422."""
         given: dict[str, Any] = {name: values[-1] for name, values in self._values.items() if values[-1] != ""}
         if "key_terms" in given:
             given["key_terms"] = [t.strip() for v in self._values["key_terms"] for t in v.split(",") if t.strip()]
         try:
-            return RecordingFields.model_validate(given)
+            return self._shape.model_validate(given)
         except ValidationError as error:
             errors: list[dict[str, object]] = [
                 {"field": ".".join(map(str, item["loc"])), "message": item["msg"]} for item in error.errors()
@@ -81,7 +87,7 @@ class Form:
         async with self._door.service.db.acquire() as conn:
             await target_collection(conn, self._user.user_id, self.fields().collection_id)
         self.filename = filename[:500]
-        content = _limited(read_file(events), self._door.settings.max_upload_bytes)
+        content = _limited(read_file(events), self._most_bytes)
         self.stored = await self._uploads.store(self.filename, content)
 
 
@@ -90,18 +96,19 @@ class Form:
     status_code=202,
     response_model=models.Accepted,
     summary="Add a recording by uploading it",
-    openapi_extra=_form_schema(),
+    openapi_extra=form_schema(RecordingFields),
 )
 async def upload_recording(
     request: Request, user: CurrentUser, door: TheDoor, response: Response, key: OnceKey = None
 ) -> models.Accepted | Response:
     """Send `multipart/form-data` with the part `file`; the other fields may come before or after it."""
-    form = Form(door, user)
+    most = door.settings.max_upload_bytes
+    form = Form(door, user, RecordingFields, most)
     # An ApiError or a client that leaves means that nothing was registered. After any other error that is not
     # known, and the file stays: the fetcher sweeps what nobody uses.
     try:
-        _check_length(request, door)
-        fields, stored = await _read(request, form)
+        check_length(request, most)
+        fields, stored = await read_form(request, form)
         source = Source(type="upload", upload_id=stored.upload_id, filename=form.filename or None)
         asked = fingerprint("POST /api/recordings/upload", fields.model_dump_json(), form.filename, stored.sha256)
         asset_id, fresh = await take_in(door, user, fields, source, key, asked)
@@ -117,14 +124,14 @@ async def upload_recording(
     return await show_accepted(door, asset_id)
 
 
-def _check_length(request: Request, door: Door) -> None:
+def check_length(request: Request, most: int) -> None:
     """Raises ApiError 413 before anything is read, where the client says how much it will send."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > door.settings.max_upload_bytes + _FORM_BYTES:
-        raise _too_large(door.settings.max_upload_bytes)
+    if declared.isdigit() and int(declared) > most + _FORM_BYTES:
+        raise _too_large(most)
 
 
-async def _read(request: Request, form: Form) -> tuple[RecordingFields, Uploaded]:
+async def read_form(request: Request, form: Form[Fields]) -> tuple[Fields, Uploaded]:
     """Raises ApiError 400, 413 or 422."""
     try:
         async with aclosing(read_events(request.headers.get("content-type", ""), request.stream())) as events:

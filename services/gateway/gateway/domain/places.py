@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from common.categories import Category
+
 _MAX_LENGTH = 4000
 _MAX_TITLE = 500
 
@@ -14,7 +16,7 @@ _MAX_TITLE = 500
 class BadPlace(Exception):
     """The URL can never be fetched: ``category``, what is wrong, and what to do."""
 
-    category: str
+    category: Category
     message: str
     advice: str
 

@@ -1,6 +1,6 @@
 """A deletion is finished when every service that held something of the asset has said so."""
 
-from common import topology
+from common import parked, topology
 from common.delivery import Delivery
 from common.errors import Stale
 from common.events import AssetPurged
@@ -16,4 +16,5 @@ async def note_purged(fact: AssetPurged, delivery: Delivery) -> None:
         purged = await deletion.note_purge(rec.conn, fact.asset_id, fact.service)
         if purged.issuperset(topology.OWNERS):
             await once.forget_resource(rec.conn, fact.asset_id)
+            await parked.forget_asset(rec.conn, fact.asset_id)
             await deletion.erase_asset(rec.conn, fact.asset_id)

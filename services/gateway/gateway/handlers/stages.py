@@ -6,11 +6,13 @@ from common.db import Connection
 from common.delivery import Delivery
 from common.events import (
     AssetIndexed,
+    CaptionsFetched,
     PartPlanned,
     ProcessingFailed,
     RecordingFetched,
     TranscriptCompleted,
     TranscriptionRecognised,
+    TranscriptRevised,
 )
 
 from gateway.domain import journey
@@ -20,9 +22,13 @@ from gateway.processing import change, hold
 from gateway.queries import edits, timeline
 
 
-async def note_fetched(fact: RecordingFetched, delivery: Delivery) -> None:
+async def note_fetched(fact: RecordingFetched | CaptionsFetched, delivery: Delivery) -> None:
     async with delivery.record(lock=False) as rec:
-        held = await hold(rec.conn, fact.asset_id, fact.run)
+        held = await hold(rec.conn, fact.asset_id)
+        if fact.run != held.asset.run:
+            # Its run is over, overtaken by later facts; what it found out is true of the asset all the same.
+            await edits.fill_media(rec.conn, fact.asset_id, fact.duration_seconds, fact.media_facts, fact.recorded_at)
+            return
         now = datetime.now(UTC)
         title = held.asset.title if held.asset.title_given else fact.title
         await edits.set_media(rec.conn, fact.asset_id, title, fact.duration_seconds, fact.media_facts, fact.recorded_at)
@@ -31,12 +37,19 @@ async def note_fetched(fact: RecordingFetched, delivery: Delivery) -> None:
             rec.conn,
             fact.asset_id,
             fact.run,
-            "recording.fetched",
-            f"The recording is here: {_minutes(fact.duration_seconds)} of audio.",
+            fact.type.removesuffix(".v1"),
+            _brought(fact),
             stage="fetch",
-            details={"duration_seconds": fact.duration_seconds, "audio_bytes": fact.audio_bytes},
+            details=fact.model_dump(include={"duration_seconds", "audio_bytes", "cue_count"}),
         )
     await spread(delivery.live, fact)
+
+
+def _brought(fact: RecordingFetched | CaptionsFetched) -> str:
+    minutes = _minutes(fact.duration_seconds)
+    if isinstance(fact, CaptionsFetched):
+        return f"The subtitles are here: {fact.cue_count} cues over {minutes}."
+    return f"The recording is here: {minutes} of audio."
 
 
 async def note_part_planned(fact: PartPlanned, delivery: Delivery) -> None:
@@ -64,11 +77,22 @@ async def note_recognised(fact: TranscriptionRecognised, delivery: Delivery) -> 
 
 async def note_transcript(fact: TranscriptCompleted, delivery: Delivery) -> None:
     async with delivery.record(lock=False) as rec:
-        held = await hold(rec.conn, fact.asset_id, fact.run)
+        held = await hold(rec.conn, fact.asset_id)
         now = datetime.now(UTC)
-        await change(rec.conn, held, journey.finish(held.job.journey, "transcribe", now), now)
-        if await edits.set_transcript(rec.conn, fact.asset_id, fact.revision, fact.language, fact.duration_seconds):
+        if fact.run == held.asset.run:
+            await change(rec.conn, held, journey.finish(held.job.journey, "transcribe", now), now)
+        # Also of a run that is over: revisions rise across runs, and a later run may begin with this transcript.
+        newer = await edits.set_transcript(rec.conn, fact.asset_id, fact.revision, fact.language, fact.duration_seconds)
+        if newer or fact.run != held.asset.run:
             await _write_down_transcript(rec.conn, fact)
+    await spread(delivery.live, fact)
+
+
+async def note_revised(fact: TranscriptRevised, delivery: Delivery) -> None:
+    """A correction moves no job; who made which one is told by the transcript's revisions."""
+    async with delivery.record(lock=False) as rec:
+        await hold(rec.conn, fact.asset_id)
+        await edits.set_transcript(rec.conn, fact.asset_id, fact.revision, fact.language, fact.duration_seconds)
     await spread(delivery.live, fact)
 
 
@@ -88,6 +112,16 @@ async def _write_down_transcript(conn: Connection, fact: TranscriptCompleted) ->
 
 
 async def note_indexed(fact: AssetIndexed, delivery: Delivery) -> None:
+    """A correction that can be found is news to those who watch, and no stage of the run that may be under way."""
+    if fact.cause == "correction":
+        async with delivery.record(lock=False) as rec:
+            await hold(rec.conn, fact.asset_id)
+    else:
+        await _finish_index(fact, delivery)
+    await spread(delivery.live, fact)
+
+
+async def _finish_index(fact: AssetIndexed, delivery: Delivery) -> None:
     async with delivery.record(lock=False) as rec:
         held = await hold(rec.conn, fact.asset_id, fact.run)
         now = datetime.now(UTC)
@@ -101,7 +135,6 @@ async def note_indexed(fact: AssetIndexed, delivery: Delivery) -> None:
             stage="index",
             details={"revision": fact.revision, "chunk_count": fact.chunk_count, "model": fact.model},
         )
-    await spread(delivery.live, fact)
 
 
 async def note_failed(fact: ProcessingFailed, delivery: Delivery) -> None:

@@ -8,11 +8,11 @@ from time import monotonic
 from typing import Any, Protocol
 from uuid import uuid4
 
-import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from common import topology
+from common.amqp import broker_calls, connect_once
 from common.away import BROKER_AWAY, DATABASE_TROUBLE
-from common.broker import declare_topology
+from common.declaring import declare_topology
 from common.logs import get_logger
 
 from gateway.handlers.progress import ProgressKeeper, Report
@@ -23,6 +23,7 @@ log = get_logger()
 _MOST_WAITING = 1_000
 _EVERYTHING = "#"
 # Other processes' connections come back within a second or two of ours; their news until then is lost.
+_BIND_SECONDS = 2.0
 _SETTLING_SECONDS = 5.0
 
 Handle = Callable[[AbstractIncomingMessage], Awaitable[None]]
@@ -53,7 +54,8 @@ class Feed:
         """Until cancelled. A bug in what is told ends it; the service starts it again."""
         while True:
             try:
-                await self._listen()
+                async with broker_calls():
+                    await self._listen()
             except* BROKER_AWAY as away:
                 log.info("live_waits", error=repr(away.exceptions[0])[:200])
             self._queue = None
@@ -61,13 +63,14 @@ class Feed:
 
     async def rebind(self) -> None:
         """Hear about exactly what the clients watch; while the broker is away there is nothing to bind."""
-        async with self._binding:
-            if self._queue is None:
-                return
-            try:
-                await self._bind(self._queue)
-            except BROKER_AWAY as error:
-                log.info("live_binding_waits", error=repr(error)[:200])
+        try:
+            # A client that subscribes waits for this: a silent broker must not keep it from its snapshot. What is
+            # given up takes the channel along, and the next one is bound to everything that is watched by then.
+            async with asyncio.timeout(_BIND_SECONDS), self._binding, broker_calls():
+                if self._queue is not None:
+                    await self._bind(self._queue)
+        except BROKER_AWAY as error:
+            log.info("live_binding_waits", error=repr(error)[:200])
 
     async def _bind(self, queue: AbstractQueue) -> None:
         wanted = {f"{kind}.{asset}" for asset in self._hub.watched_assets for kind in ("progress", "news")}
@@ -81,20 +84,22 @@ class Feed:
             self._bound.discard(key)
 
     async def _listen(self) -> None:
-        connection = await aio_pika.connect(f"{self._url}{'&' if '?' in self._url else '?'}heartbeat=10", timeout=10)
         lost = asyncio.Event()
 
-        def on_close(*_: object) -> None:
+        def on_loss(*_: object) -> None:
             lost.set()
 
-        connection.close_callbacks.add(on_close)
-        async with connection:
+        async with await connect_once(self._url, "gateway.live") as connection:
+            connection.close_callbacks.add(on_loss)
             channel = await connection.channel()
+            # A channel that the broker closes, or a queue that somebody deletes, leaves the connection as it was.
+            channel.close_callbacks.add(on_loss)
+            (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(on_loss)
             await declare_topology(channel)
             async with asyncio.TaskGroup() as group:
                 await self._hear(channel, group)
                 await lost.wait()
-                raise ConnectionError("the broker's connection was lost")
+                raise ConnectionError("the broker's connection, channel or queue was lost")
 
     async def _hear(self, channel: AbstractChannel, group: asyncio.TaskGroup) -> None:
         """Begin to consume; tasks of the group handle what comes, one message after the other."""

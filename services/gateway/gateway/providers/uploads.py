@@ -4,14 +4,12 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote
 from uuid import UUID
 
-import httpx
 from common.errors import ApiError
-from common.http import ErrorBody
 from common.identity import SERVICE_HEADER, Signer
 from common.logs import get_logger
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from gateway.providers.upstreams import Upstreams, away
+from gateway.providers.upstreams import Upstreams, refusal
 
 log = get_logger()
 
@@ -22,6 +20,29 @@ class Uploaded(BaseModel):
     upload_id: UUID
     size_bytes: int
     sha256: str
+
+
+class SubtitleFile(BaseModel):
+    """A subtitle file that can be read, stored as an upload of its own."""
+
+    upload_id: UUID
+    filename: str
+
+
+class RefusedFile(BaseModel):
+    """A file that cannot be read, and what to do about it."""
+
+    filename: str
+    category: str
+    reason: str
+    advice: str
+
+
+class FoundSubtitles(BaseModel):
+    """What an upload holds."""
+
+    files: list[SubtitleFile]
+    refused: list[RefusedFile]
 
 
 class Uploads:
@@ -39,17 +60,20 @@ class Uploads:
             ("Content-Type", "application/octet-stream"),
         ]
         request = self._upstreams.request("fetcher", "POST", "/internal/uploads", headers, content=content)
-        response = await self._upstreams.send("fetcher", request)
-        try:
-            body = await response.aread()
-        except httpx.TransportError as error:
-            raise away("fetcher") from error
-        finally:
-            await response.aclose()
+        response = await self._upstreams.ask("fetcher", request)
         if response.status_code == 201:
-            return Uploaded.model_validate_json(body)
+            return Uploaded.model_validate_json(response.content)
         log.warning("upload_refused", status=response.status_code)
-        raise _refusal(response.status_code, body)
+        raise refusal("fetcher", response, for_the_user=(413, 422))
+
+    async def subtitles(self, upload_id: UUID) -> FoundSubtitles:
+        """The upload's subtitle files; what is a ZIP is taken apart. Raises ApiError 422, or 503 as ``store``."""
+        headers = [(SERVICE_HEADER, self._signer.service_token())]
+        request = self._upstreams.request("fetcher", "POST", f"/internal/uploads/{upload_id}/subtitles", headers)
+        response = await self._upstreams.ask("fetcher", request)
+        if response.status_code == 200:
+            return FoundSubtitles.model_validate_json(response.content)
+        raise refusal("fetcher", response, for_the_user=(422,))
 
     async def drop(self, upload_id: UUID) -> None:
         """For an upload that nothing refers to; what this misses the fetcher sweeps."""
@@ -61,14 +85,3 @@ class Uploads:
             log.warning("upload_left_behind", upload_id=str(upload_id))
             return
         await response.aclose()
-
-
-def _refusal(status_code: int, body: bytes) -> ApiError:
-    """What the fetcher says of the file is for the user; any other refusal is between the two services."""
-    try:
-        said = ErrorBody.model_validate_json(body)
-    except ValidationError:
-        return away("fetcher")
-    if status_code not in (413, 422):
-        return away("fetcher")
-    return ApiError(status_code, said.error_type, said.detail, advice=said.advice)

@@ -1,10 +1,15 @@
 """The services behind the gateway, over HTTP: one client whose pool a hundred open streams cannot exhaust."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 
 import httpx
 from common.errors import ApiError, unavailable
+from common.http import ErrorBody
+from common.logs import get_logger
+from pydantic import ValidationError
+
+log = get_logger()
 
 _READY_SECONDS = 3.0
 
@@ -59,6 +64,17 @@ class Upstreams:
         except httpx.TransportError as error:
             raise away(service) from error
 
+    async def ask(self, service: str, request: httpx.Request) -> httpx.Response:
+        """The whole answer, whatever its status. Raises ApiError 503 when the service is away."""
+        response = await self.send(service, request)
+        try:
+            await response.aread()
+        except httpx.TransportError as error:
+            raise away(service) from error
+        finally:
+            await response.aclose()
+        return response
+
     async def ready(self, service: str) -> dict[str, bool]:
         """What the service says of itself; {"reachable": False} when it does not answer."""
         try:
@@ -67,6 +83,18 @@ class Upstreams:
             return {str(name): bool(good) for name, good in answer.json().items()}
         except (httpx.HTTPError, TimeoutError, ValueError, AttributeError):
             return {"reachable": False}
+
+
+def refusal(service: str, response: httpx.Response, for_the_user: Collection[int]) -> ApiError:
+    """A refusal in the service's own words where they are for the user; any other is between the two services."""
+    try:
+        said = ErrorBody.model_validate_json(response.content)
+    except ValidationError:
+        return away(service)
+    if response.status_code not in for_the_user:
+        log.warning("upstream_refused", upstream=service, status=response.status_code, detail=said.detail)
+        return away(service)
+    return ApiError(response.status_code, said.error_type, said.detail, advice=said.advice)
 
 
 def away(service: str) -> ApiError:

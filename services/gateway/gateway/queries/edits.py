@@ -25,15 +25,38 @@ async def set_media(
     media_facts: dict[str, Any],
     recorded_at: datetime | None,
 ) -> None:
-    """What fetching found out."""
+    """What fetching found out; the date only as long as nobody has edited the asset, who may have removed it."""
     await conn.execute(
         """
         UPDATE assets SET title = $2, duration_seconds = $3, media_facts = $4,
-            recorded_at = coalesce(recorded_at, $5), updated_at = now()
+            recorded_at = CASE WHEN version = 1 THEN coalesce(recorded_at, $5) ELSE recorded_at END,
+            updated_at = now()
         WHERE id = $1
         """,
         asset_id,
         title,
+        duration_seconds,
+        media_facts,
+        recorded_at,
+    )
+
+
+async def fill_media(
+    conn: Connection,
+    asset_id: UUID,
+    duration_seconds: float,
+    media_facts: dict[str, Any],
+    recorded_at: datetime | None,
+) -> None:
+    """What an earlier run's fetching found out, where no later one's is known."""
+    await conn.execute(
+        """
+        UPDATE assets SET duration_seconds = coalesce(duration_seconds, $2), media_facts = $3,
+            recorded_at = CASE WHEN version = 1 THEN coalesce(recorded_at, $4) ELSE recorded_at END,
+            updated_at = now()
+        WHERE id = $1 AND media_facts IS NULL
+        """,
+        asset_id,
         duration_seconds,
         media_facts,
         recorded_at,

@@ -95,6 +95,21 @@ async def job_of_run(conn: Connection, asset_id: UUID, run: int) -> Job | None:
     return (await _with_stages(conn, [row]))[0] if row else None
 
 
+async def current_jobs(conn: Connection, user_id: UUID, asset_ids: list[UUID]) -> list[Job]:
+    """The job of each asset's run, of those assets that the user may see, in the order of their ids."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {_JOB} FROM jobs AS j JOIN assets AS held ON held.id = j.asset_id AND held.run = j.run
+        JOIN access AS a ON a.collection_id = held.collection_id
+        WHERE a.user_id = $1 AND j.asset_id = ANY($2::uuid[]) AND held.deleted_at IS NULL
+        ORDER BY j.asset_id
+        """,
+        user_id,
+        asset_ids,
+    )
+    return await _with_stages(conn, rows)
+
+
 async def job_for(conn: Connection, user_id: UUID, job_id: UUID) -> Job | None:
     """None when there is none that the user may see."""
     row = await conn.fetchrow(

@@ -7,9 +7,10 @@ from typing import Literal
 from common.transcript import Transcript
 
 from asr.domain.formats.documents import to_markdown, to_text
+from asr.domain.formats.podcast import to_podcast
 from asr.domain.formats.subtitles import to_srt, to_vtt
 
-TextFormat = Literal["srt", "vtt", "txt", "md"]
+TextFormat = Literal["srt", "vtt", "txt", "md", "podcast"]
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class Form:
 
     render: Callable[[Transcript], str]
     media_type: str
+    extension: str
 
 
 FORMS: dict[TextFormat, Form] = {
-    "srt": Form(to_srt, "application/x-subrip"),
-    "vtt": Form(to_vtt, "text/vtt"),
-    "txt": Form(to_text, "text/plain"),
-    "md": Form(to_markdown, "text/markdown"),
+    "srt": Form(to_srt, "application/x-subrip", "srt"),
+    "vtt": Form(to_vtt, "text/vtt", "vtt"),
+    "txt": Form(to_text, "text/plain", "txt"),
+    "md": Form(to_markdown, "text/markdown", "md"),
+    "podcast": Form(to_podcast, "application/json", "json"),
 }

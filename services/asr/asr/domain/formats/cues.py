@@ -1,16 +1,23 @@
-"""Subtitle cues: segments in pieces that fit on a screen."""
+"""Subtitle cues: segments in pieces that fit on a screen and stay there long enough to be read."""
 
 import re
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from common.transcript import Segment, Word
+from common.transcript import Segment, Transcript, Word
 
+# The rules of Netflix's Timed Text Style Guide, which most subtitlers share: lines, durations of 5/6 to 7 s, 17
+# characters a second for adults, at most half a second after the voice for their sake, two frames between cues.
 LINE_CHARACTERS = 42
 LINES = 2
 LONGEST_SECONDS = 7.0
+SHORTEST_SECONDS = 5 / 6
+CHARACTERS_PER_SECOND = 17.0
+LINGER_SECONDS = 0.5
+GAP_SECONDS = 2 / 24
+# Less is the ordinary overlap of a change of speakers.
+OVERLAP_SECONDS = 0.3
 _CLAUSE_END = re.compile(r"[,;:.!?…][\"'”’»)\]]*$")
 
 
@@ -24,14 +31,54 @@ class Cue:
     speaker: str
 
 
-def cues_of(segments: Iterable[Segment]) -> list[Cue]:
-    """Every word once and in order; each cue ends after it starts and not after the next one starts."""
-    cues = [_cue(piece, segment.speaker) for segment in segments for piece in _fit(timed_words(segment))]
-    starts = _rising([cue.start for cue in cues])
-    return [
-        Cue(start, max(start + 1, min(cue.end, following)), cue.lines, cue.speaker)
-        for cue, start, following in zip(cues, starts, [*starts, sys.maxsize][1:], strict=True)
-    ]
+@dataclass(frozen=True)
+class _Piece:
+    """Words of one speaker that are shown together, below the ``label`` if there is one."""
+
+    words: list[Word]
+    speaker: str
+    label: tuple[str, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        return wrap([*self.label, *(word.word for word in self.words)])
+
+    @property
+    def fits(self) -> bool:
+        return self.words[-1].end - self.words[0].start <= LONGEST_SECONDS and len(self.lines) <= LINES
+
+
+def cues_of(transcript: Transcript, labels: Mapping[str, str] | None = None) -> list[Cue]:
+    """Every word once, in order of time; a speaker's cue ends after it starts and before their next one starts.
+
+    ``labels``: Speaker.id to what stands before their words in every cue. Words are shown when they are said; only
+    the end moves, later into silence for slow readers, earlier by a gap before the next cue. Where speakers talk
+    over each other, so do their cues.
+    """
+    pieces = _pieces(transcript, labels or {})
+    starts = _rising([_milliseconds(piece.words[0].start) for piece in pieces])
+    cues: list[Cue] = []
+    own_next: dict[str, int] = {}
+    any_next = None
+    last = max([_milliseconds(transcript.duration_seconds), *(_end_of_speech(piece) for piece in pieces)])
+    for piece, start in zip(reversed(pieces), reversed(starts), strict=True):
+        over_another = any_next is not None and _end_of_speech(piece) - any_next >= _milliseconds(OVERLAP_SECONDS)
+        until = own_next.get(piece.speaker) if over_another else any_next
+        cues.append(Cue(start, _end(piece, start, until, last), tuple(piece.lines), piece.speaker))
+        any_next = own_next[piece.speaker] = start
+    return cues[::-1]
+
+
+def _pieces(transcript: Transcript, labels: Mapping[str, str]) -> list[_Piece]:
+    timed: list[tuple[float, _Piece]] = []
+    for segment in transcript.segments:
+        label = tuple(labels.get(segment.speaker, "").split())
+        fitting = _fit(_Piece(timed_words(segment), segment.speaker, label))
+        timed += zip(accumulate((piece.words[0].start for piece in fitting), max), fitting, strict=True)
+    pieces: list[_Piece] = []
+    for _, piece in sorted(timed, key=lambda at: at[0]):
+        _add(pieces, piece)
+    return pieces
 
 
 def timed_words(segment: Segment) -> list[Word]:
@@ -52,19 +99,27 @@ def _point(segment: Segment, fraction: float) -> float:
     return segment.start + (segment.end - segment.start) * fraction
 
 
-def _fit(words: Sequence[Word]) -> list[list[Word]]:
-    """The words in as few pieces as fit on the screen, of about equal length."""
+def _fit(piece: _Piece) -> list[_Piece]:
+    """In as few pieces as fit on the screen, of about equal length."""
+    words = piece.words
     if not words:
         return []
-    if _fits(words) or len(words) == 1:
-        return [list(words)]
+    if piece.fits or len(words) == 1:
+        return [piece]
     cut = _best_cut(words)
-    return _fit(words[:cut]) + _fit(words[cut:])
+    first, second = (_Piece(half, piece.speaker, piece.label) for half in (words[:cut], words[cut:]))
+    return _fit(first) + _fit(second)
 
 
-def _fits(words: Sequence[Word]) -> bool:
-    short = words[-1].end - words[0].start <= LONGEST_SECONDS
-    return short and len(wrap([word.word for word in words])) <= LINES
+def _add(pieces: list[_Piece], piece: _Piece) -> None:
+    """A piece that would be gone before it is read goes on with the next one of the same speaker."""
+    if pieces and pieces[-1].speaker == piece.speaker:
+        last = pieces[-1]
+        together = _Piece([*last.words, *piece.words], piece.speaker, piece.label)
+        if piece.words[0].start - last.words[0].start < SHORTEST_SECONDS and together.fits:
+            pieces[-1] = together
+            return
+    pieces.append(piece)
 
 
 def _best_cut(words: Sequence[Word]) -> int:
@@ -90,9 +145,25 @@ def wrap(texts: Sequence[str]) -> list[str]:
     return lines
 
 
-def _cue(words: Sequence[Word], speaker: str) -> Cue:
-    end = max(word.end for word in words)
-    return Cue(round(words[0].start * 1000), round(end * 1000), tuple(wrap([word.word for word in words])), speaker)
+def _end(piece: _Piece, start: int, until: int | None, last: int) -> int:
+    """When a cue goes: not before it is read where there is silence, and a little before ``until`` another comes."""
+    spoken = _end_of_speech(piece)
+    reading = start + _milliseconds(sum(len(line) for line in piece.lines) / CHARACTERS_PER_SECOND)
+    readable = min(reading, spoken + _milliseconds(LINGER_SECONDS))
+    shortest = start + _milliseconds(SHORTEST_SECONDS)
+    wanted = min(max(spoken, readable, shortest), start + _milliseconds(LONGEST_SECONDS))
+    if until is None:
+        return max(start + 1, min(wanted, last))
+    with_gap = until - _milliseconds(GAP_SECONDS)
+    return max(start + 1, min(wanted, with_gap if with_gap >= shortest else until))
+
+
+def _end_of_speech(piece: _Piece) -> int:
+    return _milliseconds(max(word.end for word in piece.words))
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 def _rising(starts: list[int]) -> list[int]:

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from common.transcript import Segment, Transcript
 
-from asr.domain.formats.names import speaker_names
+from asr.domain.formats.names import labels, speaker_names
 
 # A new paragraph after this much talk even of one speaker, so that its time stays near.
 PARAGRAPH_SECONDS = 60.0
@@ -15,12 +15,9 @@ _LINE_START = re.compile(r"^(\d+)([.)])(?=\s|$)|^([#+=-])")
 
 
 def to_text(transcript: Transcript) -> str:
-    """One paragraph per turn, the speaker before it where there are several."""
-    names = speaker_names(transcript)
-    lines: list[str] = []
-    for turn in paragraphs(transcript.segments):
-        label = f"{names[turn[0].speaker]}: " if len(names) > 1 else ""
-        lines.append(label + _text(turn))
+    """One paragraph per turn, the speaker before it where there are several, or a name is known."""
+    before = labels(transcript)
+    lines = [f"{before[turn[0].speaker]} {_text(turn)}".lstrip() for turn in paragraphs(transcript.segments)]
     return "\n\n".join(lines) + "\n" if lines else ""
 
 

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from common.confined import NOT_RUN, Confines, confined
 from common.errors import CannotProcess, TryAgain
+from common.ffmpeg import ffmpeg
 
 from fetcher.domain import problems
 from fetcher.domain.completeness import missing_seconds
 from fetcher.domain.containers import AUDIO, AUDIO_SUFFIX, PLAYBACK, PLAYBACK_SUFFIX
 from fetcher.domain.facts import MediaFacts, SoundTrack
-from fetcher.providers.media.confined import NOT_RUN, Confines, confined
 from fetcher.providers.media.flac import flac_seconds
-from fetcher.providers.media.programs import ffmpeg
 
 # Called with the seconds of sound converted so far; what it raises ends the conversion.
 Heard = Callable[[float], Awaitable[None]]

@@ -6,15 +6,15 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from common.confined import NOT_RUN, Confines, confined
 from common.errors import CannotProcess, TryAgain
+from common.ffmpeg import ffprobe
 
 from fetcher.domain import problems
 from fetcher.domain.facts import MediaFacts, read_facts
 from fetcher.domain.refusals import refusal
 from fetcher.domain.riff import wav_seconds
 from fetcher.domain.sniff import HEAD_BYTES, sniff
-from fetcher.providers.media.confined import NOT_RUN, Confines, confined
-from fetcher.providers.media.programs import ffprobe
 
 _PROBE_SECONDS = 30
 _CONFINES = Confines(cpu_seconds=20, memory_bytes=2 << 30, file_bytes=1 << 20)

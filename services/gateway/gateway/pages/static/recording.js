@@ -30,6 +30,7 @@ function line(segment, names) {
   time.addEventListener("click", (event) => {
     event.preventDefault();
     history.replaceState(null, "", time.href);
+    if (player.hidden) return mark(segment.start, false);
     player.currentTime = segment.start;
     player.play();
   });
@@ -47,6 +48,8 @@ function mark(seconds, scroll) {
 function show(transcript) {
   const names = new Map(transcript.speakers.map((speaker) => [speaker.id, speaker.name || speaker.label]));
   segments = transcript.segments;
+  // Subtitles come without sound.
+  player.hidden = transcript.engine === "captions";
   list.replaceChildren(...segments.map((segment) => line(segment, names)));
   document.getElementById("engine").textContent = transcript.engine ? `recognised by ${transcript.engine}` : "";
   const warnings = transcript.warnings.map((warning) => element("li", String(warning)));

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from gateway.api.multipart import BadForm, PartBegun, PartData, PartEnded, read_events, read_field, read_file
+from common.multipart import BadForm, PartBegun, PartData, PartEnded, read_events, read_field, read_file
 
 BODY = (
     b'--xyz\r\nContent-Disposition: form-data; name="title"\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n'

@@ -1,0 +1,88 @@
+"""Transcripts that exist already: subtitle files sent as they are, and corrections of transcripts and speakers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Unpack
+
+from earshot.models import Page, Replaced, Revised, Revision, SpeakerTalk, TakenIn
+from earshot.paging import pages
+from earshot.resources.recordings import RecordingFields, once, send_file
+from earshot.transport import Transport
+from earshot.upload import Progress
+
+SUBTITLES = frozenset({".srt", ".vtt", ".ttml", ".dfxp", ".zip"})
+
+
+class Transcripts:
+    """`revision` is the one that a correction is meant for: the server refuses it (412) when there is a newer one."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def upload(self, path: Path, progress: Progress | None = None, **fields: Unpack[RecordingFields]) -> TakenIn:
+        """Send an SRT, WebVTT or TTML file, or a ZIP of them: a job for each file, and those that were refused.
+
+        Of the fields those that are about recognition are not taken.
+        """
+        return send_file(self._transport, TakenIn, "/api/transcripts/upload", path, progress, fields, once())
+
+    def edit_segment(
+        self, asset_id: str, segment_id: str, revision: int, *, text: str | None = None, speaker_id: str | None = None
+    ) -> Revised:
+        """Another text or speaker; words that stay keep their times."""
+        body = {name: value for name, value in (("text", text), ("speaker_id", speaker_id)) if value is not None}
+        return self._send("PATCH", _segment(asset_id, segment_id), body, revision)
+
+    def split_segment(self, asset_id: str, segment_id: str, at_seconds: float, revision: int | None = None) -> Revised:
+        return self._send("POST", f"{_segment(asset_id, segment_id)}/split", {"at_seconds": at_seconds}, revision)
+
+    def merge_segment(self, asset_id: str, segment_id: str, revision: int | None = None) -> Revised:
+        """With the one behind it."""
+        return self._send("POST", f"{_segment(asset_id, segment_id)}/merge", None, revision)
+
+    def replace(
+        self,
+        asset_id: str,
+        find: str,
+        replacement: str,
+        *,
+        match_case: bool = False,
+        whole_words: bool = False,
+        revision: int | None = None,
+    ) -> Replaced:
+        """Every place within a segment; `replacements` says how many there were."""
+        body = {"find": find, "replace": replacement, "match_case": match_case, "whole_words": whole_words}
+        path = f"/api/recordings/{asset_id}/transcript/replace"
+        return self._transport.fetch(Replaced, "POST", path, json=body, headers=_if_match(revision))
+
+    def revisions(self, asset_id: str) -> Iterator[Revision]:
+        """Newest first."""
+        return pages(self._transport, Page[Revision], f"/api/recordings/{asset_id}/transcript/revisions", {})
+
+    def restore(self, asset_id: str, earlier: int, revision: int | None = None) -> Revised:
+        """Make a new revision that reads like an earlier one."""
+        path = f"/api/recordings/{asset_id}/transcript/revisions/{earlier}/restore"
+        return self._send("POST", path, None, revision)
+
+    def speakers(self, asset_id: str) -> list[SpeakerTalk]:
+        path = f"/api/recordings/{asset_id}/speakers"
+        return self._transport.fetch(Page[SpeakerTalk], "GET", path).items
+
+    def name_speaker(self, asset_id: str, speaker_id: str, name: str | None, revision: int | None = None) -> Revised:
+        """None takes the name away."""
+        return self._send("PATCH", f"/api/recordings/{asset_id}/speakers/{speaker_id}", {"name": name}, revision)
+
+    def merge_speaker(self, asset_id: str, speaker_id: str, into: str, revision: int | None = None) -> Revised:
+        """Everything the speaker said was said by `into`."""
+        return self._send("POST", f"/api/recordings/{asset_id}/speakers/{speaker_id}/merge", {"into": into}, revision)
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None, revision: int | None) -> Revised:
+        return self._transport.fetch(Revised, method, path, json=body, headers=_if_match(revision))
+
+
+def _segment(asset_id: str, segment_id: str) -> str:
+    return f"/api/recordings/{asset_id}/transcript/segments/{segment_id}"
+
+
+def _if_match(revision: int | None) -> dict[str, str]:
+    return {} if revision is None else {"If-Match": f'"{revision}"'}

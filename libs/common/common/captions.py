@@ -1,0 +1,37 @@
+"""The captions document: what the fetcher makes of a subtitle file, and asr makes a transcript of."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SubtitleFormat = Literal["srt", "vtt", "ttml"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Cue(_Part):
+    """What one voice says from ``start`` to ``end`` (seconds), white space single and nothing of markup left.
+
+    ``word_starts``: where the file times words, one for each word of ``text``; None where it does not.
+    """
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
+    word_starts: list[float | None] | None = None
+
+
+class Captions(_Part):
+    """Cues in the order of their beginnings; ``notes`` are lines of ``code: sentence for a person``."""
+
+    format: SubtitleFormat
+    language: str | None = None
+    cues: list[Cue] = Field(min_length=1)
+    notes: list[str] = []
+
+    @property
+    def duration_seconds(self) -> float:
+        return max(cue.end for cue in self.cues)

@@ -1,0 +1,268 @@
+"""HTTP in: corrections of transcripts and speakers; every one answers the revision it made."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from common.errors import ApiError, invalid, not_found
+from common.identity import AssetEditor, Caller
+from common.transcript import Segment, Speaker, Transcript
+from fastapi import APIRouter, Header, Path, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from asr.api import TranscriptRevision
+from asr.domain import corrections
+from asr.domain.corrections import NoSuch, Refused
+from asr.editing import Corrected, Correction, Editing, Outcome
+from asr.reading import read_held
+
+_EDITOR: dict[str, Any] = {"x-earshot-role": "editor"}
+_TAG = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain the character NUL")
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_without_nul)]
+SpeakerId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_without_nul)
+]
+IfMatch = Annotated[str | None, Header(description="The revision that the correction is meant for, as its ETag")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SegmentEdit(_Body):
+    """What is given changes; words that stay keep their times."""
+
+    text: Text | None = None
+    speaker_id: SpeakerId | None = None
+
+
+class Split(_Body):
+    at_seconds: float = Field(ge=0, allow_inf_nan=False, description="Words that begin before it stay in the segment")
+
+
+class Replace(_Body):
+    find: Text = Field(min_length=1)
+    replace: Text
+    match_case: bool = False
+    whole_words: bool = False
+
+
+class SpeakerEdit(_Body):
+    name: Name | None = Field(default=None, description="What the speaker is called; null: by the label again")
+
+
+class SpeakerMerge(_Body):
+    into: SpeakerId
+
+
+class Revised(TranscriptRevision):
+    """The newest revision, with its speakers, and the segments that the correction changed."""
+
+    speakers: list[Speaker]
+    segments: list[Segment]
+
+
+class Replaced(Revised):
+    replacements: int
+
+
+@dataclass(frozen=True)
+class EditingApi:
+    """The routes of corrections, below one recording."""
+
+    editing: Editing
+
+    def routes(self) -> APIRouter:
+        router = APIRouter(prefix="/api/recordings/{asset_id}", tags=["Transcripts and speakers"])
+        for method, path, endpoint, summary in (
+            ("PATCH", "/transcript/segments/{segment_id}", self.edit_segment, "Correct a segment"),
+            ("POST", "/transcript/segments/{segment_id}/split", self.split_segment, "Split a segment"),
+            ("POST", "/transcript/segments/{segment_id}/merge", self.merge_segments, "Merge with the next segment"),
+            ("POST", "/transcript/replace", self.replace_text, "Find and replace"),
+            ("POST", "/transcript/revisions/{revision}/restore", self.restore, "Restore an earlier revision"),
+            ("PATCH", "/speakers/{speaker_id}", self.edit_speaker, "Name a speaker"),
+            ("POST", "/speakers/{speaker_id}/merge", self.merge_speakers, "Merge a speaker into another"),
+        ):
+            router.add_api_route(
+                path,
+                endpoint,
+                methods=[method],
+                summary=summary,
+                response_model_exclude_none=True,
+                openapi_extra=_EDITOR,
+            )
+        return router
+
+    async def edit_segment(
+        self,
+        asset_id: UUID,
+        segment_id: str,
+        body: SegmentEdit,
+        caller: AssetEditor,
+        response: Response,
+        if_match: IfMatch = None,
+    ) -> Revised:
+        """Needs `If-Match`: what is typed over a text that somebody else has changed meanwhile is refused with 412."""
+        if if_match is None:
+            raise ApiError(
+                428,
+                "precondition_required",
+                "If-Match is missing.",
+                advice='Send the ETag of the transcript that you read, as in If-Match: "3".',
+            )
+        if body.text is None and body.speaker_id is None:
+            raise invalid("There is nothing to change.", advice="Give text, speaker_id or both.")
+        correction = _correction(
+            asset_id,
+            caller,
+            if_match,
+            "edited",
+            lambda now: corrections.edit_segment(now, segment_id, body.text, body.speaker_id),
+        )
+        return await self._correct(correction, response)
+
+    async def split_segment(
+        self,
+        asset_id: UUID,
+        segment_id: str,
+        body: Split,
+        caller: AssetEditor,
+        response: Response,
+        if_match: IfMatch = None,
+    ) -> Revised:
+        """The words that begin at `at_seconds` or later become a segment of their own."""
+        correction = _correction(
+            asset_id,
+            caller,
+            if_match,
+            "split",
+            lambda now: corrections.split_segment(now, segment_id, body.at_seconds),
+        )
+        return await self._correct(correction, response)
+
+    async def merge_segments(
+        self, asset_id: UUID, segment_id: str, caller: AssetEditor, response: Response, if_match: IfMatch = None
+    ) -> Revised:
+        """The two are one segment of the first one's speaker."""
+        correction = _correction(
+            asset_id, caller, if_match, "merged", lambda now: corrections.merge_segments(now, segment_id)
+        )
+        return await self._correct(correction, response)
+
+    async def replace_text(
+        self, asset_id: UUID, body: Replace, caller: AssetEditor, response: Response, if_match: IfMatch = None
+    ) -> Replaced:
+        """Within segments; answers how many places there were. None: nothing changes."""
+        counted = 0
+
+        def apply(now: Transcript) -> Transcript:
+            nonlocal counted
+            changed, counted = corrections.replace_text(
+                now, body.find, body.replace, match_case=body.match_case, whole_words=body.whole_words
+            )
+            return changed
+
+        revised = await self._correct(_correction(asset_id, caller, if_match, "replaced", apply), response)
+        return Replaced(**dict(revised), replacements=counted)
+
+    async def restore(
+        self,
+        asset_id: UUID,
+        revision: Annotated[int, Path(ge=1, le=2**31 - 1)],
+        caller: AssetEditor,
+        response: Response,
+        if_match: IfMatch = None,
+    ) -> Revised:
+        """A new revision that reads like the earlier one; those in between stay readable."""
+        async with self.editing.db.acquire() as conn:
+            earlier = await read_held(conn, asset_id, revision)
+        if earlier is None:
+            raise not_found("There is no such revision.", advice="See GET …/transcript/revisions.")
+        restored = Corrected(earlier.transcript, earlier.revision.base_revision)
+        correction = Correction(asset_id, caller.user_id, _expected(if_match), "restored", lambda _: restored)
+        return await self._correct(correction, response)
+
+    async def edit_speaker(
+        self,
+        asset_id: UUID,
+        speaker_id: SpeakerId,
+        body: SpeakerEdit,
+        caller: AssetEditor,
+        response: Response,
+        if_match: IfMatch = None,
+    ) -> Revised:
+        """The name is shown everywhere at once: in the transcript, its exports, search and citations."""
+        if "name" not in body.model_fields_set:
+            raise invalid("There is nothing to change.", advice="Give a name, or null to take it away.")
+        correction = _correction(
+            asset_id, caller, if_match, "renamed", lambda now: corrections.name_speaker(now, speaker_id, body.name)
+        )
+        return await self._correct(correction, response)
+
+    async def merge_speakers(
+        self,
+        asset_id: UUID,
+        speaker_id: SpeakerId,
+        body: SpeakerMerge,
+        caller: AssetEditor,
+        response: Response,
+        if_match: IfMatch = None,
+    ) -> Revised:
+        """Everything the speaker said was said by the one named by `into`."""
+        correction = _correction(
+            asset_id,
+            caller,
+            if_match,
+            "speakers_merged",
+            lambda now: corrections.merge_speakers(now, speaker_id, body.into),
+        )
+        return await self._correct(correction, response)
+
+    async def _correct(self, correction: Correction, response: Response) -> Revised:
+        try:
+            outcome = await self.editing.correct(correction)
+        except Refused as refused:
+            raise invalid(str(refused), advice=refused.advice) from refused
+        except NoSuch as missing:
+            raise not_found(str(missing.args[0]), advice="Read the transcript again.") from missing
+        response.headers["ETag"] = f'"{outcome.held.revision.revision}"'
+        return _revised(outcome)
+
+
+def _correction(
+    asset_id: UUID, caller: Caller, if_match: str | None, change: str, apply: Callable[[Transcript], Transcript]
+) -> Correction:
+    return Correction(asset_id, caller.user_id, _expected(if_match), change, lambda now: Corrected(apply(now)))
+
+
+def _expected(if_match: str | None) -> int | None:
+    """None for any revision. Raises ApiError 422 for what is no revision's ETag."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = _TAG.match(if_match.strip())
+    if tag is None:
+        raise invalid("If-Match is not the ETag of a transcript.", advice='Send the revision, as in If-Match: "3".')
+    return int(tag[1])
+
+
+def _revised(outcome: Outcome) -> Revised:
+    about, transcript = outcome.held.revision, outcome.held.transcript
+    changed = set(outcome.changes.segment_ids)
+    return Revised.model_validate(
+        {
+            **{name: getattr(about, name) for name in TranscriptRevision.model_fields},
+            "speakers": transcript.speakers,
+            "segments": [segment for segment in transcript.segments if segment.id in changed],
+        }
+    )

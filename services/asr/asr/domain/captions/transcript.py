@@ -1,0 +1,69 @@
+"""A transcript made of captions: a segment for each cue, its words timed by the file or spread over it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from uuid import UUID
+
+from common.captions import Captions, Cue
+from common.transcript import Segment, Speaker, Transcript, Word
+
+from asr.domain.formats.cues import timed_words
+from asr.domain.warnings import NO_NAMES
+
+ENGINE = "captions"
+# ISO 639: the language is not known.
+UNDETERMINED = "und"
+_UNNAMED = Speaker(id="speaker_0", label="Unnamed speaker")
+_ONE = Speaker(id="speaker_1", label="Speaker 1")
+
+
+def transcript_of(captions: Captions, asset_id: UUID, revision: int, language: str | None) -> Transcript:
+    """``language``: what the user said, which counts more than what the file says."""
+    speakers = _speakers(captions.cues)
+    segments = [_segment(number, cue, speakers[cue.speaker].id) for number, cue in enumerate(captions.cues, 1)]
+    named = any(cue.speaker for cue in captions.cues)
+    return Transcript(
+        asset_id=asset_id,
+        revision=revision,
+        complete=True,
+        language=language or captions.language or UNDETERMINED,
+        engine=ENGINE,
+        duration_seconds=captions.duration_seconds,
+        warnings=[*captions.notes, *([] if named else [NO_NAMES])],
+        speakers=list(speakers.values()),
+        segments=segments,
+    )
+
+
+def _speakers(cues: Sequence[Cue]) -> dict[str | None, Speaker]:
+    """By name, in the order in which they are first heard; those whom nobody names are one."""
+    names = list(dict.fromkeys(cue.speaker for cue in cues))
+    if names == [None]:
+        return {None: _ONE}
+    speakers: dict[str | None, Speaker] = {}
+    for name in names:
+        number = len(speakers) + (None not in speakers)
+        speakers[name] = Speaker(id=f"speaker_{number}", label=f"Speaker {number}", name=name) if name else _UNNAMED
+    return speakers
+
+
+def _segment(number: int, cue: Cue, speaker: str) -> Segment:
+    segment = Segment(id=f"s{number}", start=cue.start, end=cue.end, speaker=speaker, text=cue.text)
+    return segment.model_copy(update={"words": _words(segment, cue.word_starts)})
+
+
+def _words(segment: Segment, starts: Sequence[float | None] | None) -> list[Word]:
+    """Spread by their length between the times that are known; none begins before the one ahead of it."""
+    texts = segment.text.split()
+    known = {0: segment.start}
+    latest = segment.start
+    for at, start in enumerate(starts or ()):
+        if start is not None and latest <= start <= segment.end:
+            known[at] = latest = start
+    words: list[Word] = []
+    ends = [*((at, known[at]) for at in sorted(known)), (len(texts), segment.end)]
+    for (first, start), (last, end) in pairwise(ends):
+        text = " ".join(texts[first:last])
+        stretch = segment.model_copy(update={"start": start, "end": end, "text": text, "words": None})
+        words += timed_words(stretch)
+    return [word.model_copy(update={"start": round(word.start, 3), "end": round(word.end, 3)}) for word in words]

@@ -1,0 +1,115 @@
+"""Captions that were fetched become a revision of the transcript; nothing is recognised, for there is no sound."""
+
+import asyncio
+from dataclasses import dataclass
+
+from common import assets, topology
+from common.captions import Captions
+from common.db import Connection, Database
+from common.delivery import Delivery
+from common.errors import AlreadyHandled, CannotProcess, Stale
+from common.events import CaptionsFetched, Fact, ProcessingRestarted
+from common.store import ObjectMissing, ObjectStore
+from common.transcript import Transcript
+
+from asr import metrics
+from asr.domain.captions.transcript import transcript_of
+from asr.handlers.joining import read_corrected, record_revisions, with_corrections
+from asr.handlers.planning import Planning
+from asr.providers.documents import Documents
+from asr.queries import captions
+from asr.queries.captions import CaptionsRow
+from asr.queries.transcripts import Making
+from asr.reading import About
+
+_STAGE = topology.stage_of("asr")
+
+
+@dataclass(frozen=True)
+class Captioning:
+    """Takes up captions that were fetched, or that a later run begins with again."""
+
+    db: Database
+    store: ObjectStore
+    documents: Documents
+    planning: Planning
+
+    async def take_captions(self, fact: CaptionsFetched, delivery: Delivery) -> None:
+        """On ``captions.fetched``: rows, the JSON document in the store, and ``transcript.completed``."""
+        await self._keep(fact)
+        await self._transcribe(fact, delivery)
+
+    async def restart(self, fact: ProcessingRestarted, delivery: Delivery) -> None:
+        """On ``processing.restarted``: from our stage, kept captions are read again; a recording is planned again."""
+        async with self.db.acquire() as conn:
+            kept = await captions.read_captions(conn, fact.asset_id)
+        if fact.from_stage != _STAGE or kept is None:
+            await self.planning.restart(fact, delivery)
+            return
+        async with self.db.transaction() as conn:
+            # From here on an older run's work is stale.
+            state = await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
+        state.check(fact.run)
+        await self._transcribe(fact, delivery)
+
+    async def _keep(self, fact: CaptionsFetched) -> None:
+        """Note what was fetched even if this run is over: a later one starts from here, not from the fetch."""
+        row = CaptionsRow(
+            asset_id=fact.asset_id,
+            run=fact.run,
+            completed_run=0,
+            captions_uri=fact.captions_uri,
+            captions_sha256=fact.captions_sha256,
+            title=fact.title,
+            recorded_at=fact.recorded_at,
+            options=fact.options,
+        )
+        async with self.db.transaction() as conn:
+            state = await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
+            if state.deleted_at is None:
+                await captions.save_captions(conn, row)
+
+    async def _transcribe(self, fact: Fact, delivery: Delivery) -> None:
+        await delivery.still_wanted()
+        async with self.db.acquire() as conn:
+            row = await captions.read_captions(conn, fact.asset_id)
+            state = await assets.read_asset(conn, fact.asset_id)
+            corrected = await read_corrected(conn, fact.asset_id)
+        if row is None or row.completed_run >= fact.run:
+            raise Stale("this run has its transcript already")
+        found = await self._read(row)
+        revision = (state.revision if state else 0) + 1
+        transcript = await asyncio.to_thread(transcript_of, found, fact.asset_id, revision, row.options.language)
+        written = await asyncio.to_thread(with_corrections, transcript, corrected)
+        await self._record(written, row, fact, delivery)
+
+    async def _read(self, row: CaptionsRow) -> Captions:
+        try:
+            content = await self.store.get_bytes(row.captions_uri)
+        except ObjectMissing:
+            raise CannotProcess(
+                "The subtitles of this recording are no longer stored.",
+                category="not_found",
+                advice="Retry from the fetch stage, or upload the file again.",
+                retryable=True,
+            ) from None
+        return await asyncio.to_thread(Captions.model_validate_json, content)
+
+    async def _record(
+        self, written: list[tuple[Transcript, Making]], row: CaptionsRow, fact: Fact, delivery: Delivery
+    ) -> None:
+        kept = [await self.documents.keep(each) for each, _ in written]
+        try:
+            async with delivery.record() as rec:
+                await _complete(rec.conn, fact)
+                revisions = [(*each, document) for each, document in zip(written, kept, strict=True)]
+                await record_revisions(rec, revisions, About(row.title, row.recorded_at), fact)
+        except (Stale, AlreadyHandled):
+            await self.documents.discard(kept)
+            raise
+        metrics.recordings.labels("captions").inc()
+
+
+async def _complete(conn: Connection, fact: Fact) -> None:
+    if not await captions.complete_captions(conn, fact.asset_id, fact.run):
+        raise Stale("this run has its transcript already")

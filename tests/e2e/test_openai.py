@@ -1,0 +1,78 @@
+"""OpenAI's official clients, unmodified, through the gateway of a running Earshot."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+from stack.testing import ThrowawayStack
+
+# A folder in which `npm install openai` was run.
+NPM_VARIABLE = "EARSHOT_NPM"
+TIMEOUT = 240
+
+
+@pytest.fixture
+def client(stack: ThrowawayStack) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(api_key=stack.key, base_url=f"{stack.url}/v1", max_retries=0, timeout=TIMEOUT) as made:
+        yield made
+
+
+def test_python(client: openai.OpenAI, clip: Path) -> None:
+    ask = client.audio.transcriptions.create
+    plain = ask(file=clip, model="whisper-1")
+    assert len(plain.text.split()) > 50
+    assert ask(file=clip, model="whisper-1", response_format="text") == f"{plain.text}\n"
+    assert ask(file=clip, model="whisper-1", response_format="srt").startswith("1\n00:00:0")
+    assert ask(file=clip, model="whisper-1", response_format="vtt").startswith("WEBVTT\n")
+    verbose = ask(
+        file=clip, model="whisper-1", response_format="verbose_json", timestamp_granularities=["word", "segment"]
+    )
+    assert verbose.text == plain.text
+    assert " ".join(word.word for word in verbose.words or []) == plain.text
+    assert " ".join(segment.text for segment in verbose.segments or []) == plain.text
+    diarized = ask(file=clip, model="gpt-4o-transcribe-diarize", response_format="diarized_json")
+    assert " ".join(segment.text for segment in diarized.segments) == plain.text
+    with ask(file=clip, model="gpt-4o-transcribe", stream=True) as stream:
+        events = list(stream)
+    assert "".join(event.delta for event in events if event.type == "transcript.text.delta") == plain.text
+    assert events[-1].type == "transcript.text.done"
+
+
+def test_refusals_of_door_and_service(stack: ThrowawayStack, client: openai.OpenAI, clip: Path) -> None:
+    ask = client.audio.transcriptions.create
+    with pytest.raises(openai.NotFoundError) as unknown:
+        ask(file=clip, model="grandmother")
+    assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+    with pytest.raises(openai.BadRequestError) as bad:
+        ask(file=("x.mp3", b"<!doctype html>"), model="whisper-1")
+    assert (bad.value.code, bad.value.type) == ("not_media", "invalid_request_error")
+    with pytest.raises(openai.APIStatusError) as large:
+        ask(file=("x.wav", bytes(40_000_000)), model="whisper-1")
+    assert (large.value.status_code, large.value.code) == (413, "too_large")
+    stranger = client.with_options(api_key="ek_nobody")
+    with pytest.raises(openai.AuthenticationError) as nobody:
+        stranger.audio.transcriptions.create(file=clip, model="whisper-1")
+    assert nobody.value.code == "invalid_api_key"
+
+
+@pytest.mark.skipif(NPM_VARIABLE not in os.environ, reason=f"{NPM_VARIABLE} names no folder with openai from npm")
+def test_npm(stack: ThrowawayStack, clip: Path) -> None:
+    script = Path(__file__).with_name("openai_client.mjs")
+    argv = ["node", script, os.environ[NPM_VARIABLE], f"{stack.url}/v1", stack.key, clip]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    text = found["json"]["text"]
+    assert len(text.split()) > 50
+    assert found["text"] == f"{text}\n"
+    assert found["srt"].startswith("1\n00:00:0")
+    assert found["vtt"].startswith("WEBVTT\n")
+    assert " ".join(word["word"] for word in found["verbose_json"]["words"]) == text
+    assert " ".join(segment["text"] for segment in found["diarized_json"]["segments"]) == text
+    deltas = [event["delta"] for event in found["events"] if event["type"] == "transcript.text.delta"]
+    assert "".join(deltas) == text == found["events"][-1]["text"]
+    assert found["refusal"] == {"name": "NotFoundError", "status": 404, "code": "model_not_found", "param": "model"}

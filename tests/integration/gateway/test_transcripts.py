@@ -1,0 +1,125 @@
+"""Subtitle files at the door: an asset and a job for each, all or none, once for each key."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from common import events as e
+
+from tests.integration.gateway.behind import Behind
+from tests.integration.gateway.bus import Asset, Bus
+from tests.integration.gateway.running import Gateway
+
+FILE = {"file": ("Talk é.vtt", b"WEBVTT", "text/vtt")}
+REFUSED = {
+    "filename": "notes.txt",
+    "category": "not_subtitles",
+    "reason": "This is no subtitles.",
+    "advice": "Leave it.",
+}
+
+
+def found(*names: str, refused: tuple[dict[str, str], ...] = ()) -> tuple[int, dict[str, Any]]:
+    return 200, {"files": [{"upload_id": str(uuid4()), "filename": name} for name in names], "refused": list(refused)}
+
+
+async def add(gateway: Gateway, key: str | None = None, **fields: str) -> Any:
+    headers = {"Idempotency-Key": key} if key else {}
+    return await gateway.admin.http.post("/api/transcripts/upload", files=FILE, data=fields, headers=headers)
+
+
+async def test_one_file_is_one_recording_without_sound(fronted: Gateway, behind: Behind):
+    answer = await add(fronted, language="de", keep_media="original")
+    assert answer.status_code == 202, answer.text
+    (job,) = answer.json()["jobs"]
+    assert answer.headers["location"] == f"/api/recordings/{job['asset_id']}"
+    (upload_id,) = behind.uploads
+    (fact,) = await fronted.said("asset.registered.v1")
+    assert fact["source"] == {
+        "type": "upload",
+        "upload_id": upload_id,
+        "filename": "Talk é.vtt",
+        "content": "captions",
+    }
+    assert (fact["title"], fact["options"]["language"], fact["keep_media"]) == ("Talk é", "de", "original")
+    asset = (await fronted.admin.http.get(f"/api/assets/{job['asset_id']}")).json()
+    assert (asset["kind"], asset["status"], asset["stage"]) == ("recording", "pending", "fetch")
+    assert behind.dropped == []
+
+
+async def test_a_zip_is_a_job_for_each_file_and_a_repetition_answers_the_same(fronted: Gateway, behind: Behind):
+    behind.subtitles = found("a.srt", "b.srt", "c.srt", refused=(REFUSED,))
+    first = await add(fronted, "k")
+    assert first.json()["refused"] == [REFUSED]
+    asset_ids = [job["asset_id"] for job in first.json()["jobs"]]
+    assert len(set(asset_ids)) == 3
+    assert [fact["title"] for fact in await fronted.said("asset.registered.v1")] == ["a", "b", "c"]
+    behind.subtitles = found("a.srt", "b.srt", "c.srt", refused=(REFUSED,))
+    again = await add(fronted, "k")
+    assert again.json() == first.json()
+    # The second round's files are nobody's.
+    assert set(behind.dropped) == {file["upload_id"] for file in behind.subtitles[1]["files"]}
+    assert len(await fronted.said("asset.registered.v1")) == 3
+    assert (await add(fronted, "k", language="fr")).status_code == 409
+    await fronted.admin.http.delete(f"/api/assets/{asset_ids[1]}")
+    left = await add(fronted, "k")
+    assert [job["asset_id"] for job in left.json()["jobs"]] == [asset_ids[0], asset_ids[2]]
+
+
+async def test_nothing_that_can_be_read_is_a_refusal_that_leaves_nothing(fronted: Gateway, behind: Behind):
+    behind.subtitles = found(refused=(REFUSED,))
+    answer = await add(fronted)
+    assert (answer.status_code, answer.json()["error_type"]) == (422, "not_subtitles")
+    assert "notes.txt: This is no subtitles." in answer.json()["detail"]
+    assert answer.json()["errors"] == [{"field": "notes.txt", "message": "This is no subtitles."}]
+    body = {"detail": "The ZIP is damaged.", "status_code": 422, "error_type": "damaged", "advice": "Again."}
+    behind.subtitles = (422, body | {"errors": None, "request_id": "r"})
+    damaged = await add(fronted)
+    assert (damaged.status_code, damaged.json()["detail"]) == (422, "The ZIP is damaged.")
+    behind.subtitles = found("a.srt", "b.srt")
+    titled = await add(fronted, title="One name")
+    assert titled.status_code == 422
+    dropped = {file["upload_id"] for file in behind.subtitles[1]["files"]}
+    assert dropped | set(behind.uploads) == set(behind.dropped)
+    assert await fronted.said("asset.registered.v1") == []
+
+
+async def test_who_may_add_and_how_much(make_gateway: Any, fronted: Gateway, behind: Behind):
+    small = await make_gateway(fetcher_url=fronted.settings.fetcher_url, max_subtitles_bytes=1000)
+    files = {"file": ("a.srt", b"x" * 5000)}
+    large = await small.admin.http.post("/api/transcripts/upload", files=files)
+    assert (large.status_code, large.json()["error_type"]) == (413, "too_large")
+    stranger = await fronted.person("stranger")
+    mine = (await fronted.admin.http.post("/api/collections", json={"name": "mine"})).json()["id"]
+    form: dict[str, Any] = {"files": FILE, "data": {"collection_id": mine}}
+    assert (await stranger.http.post("/api/transcripts/upload", **form)).status_code == 404
+    reader = await fronted.person("reader", scopes=["read"])
+    assert (await reader.http.post("/api/transcripts/upload", files=FILE)).status_code == 403
+    assert (await add(fronted, engine="pocketsphinx")).status_code == 422
+    assert behind.uploads.keys() == set(behind.dropped)
+
+
+async def test_fetched_captions_move_the_job_forward_once(bus: Bus):
+    asset = Asset(await bus.gateway.add())
+    fact = e.CaptionsFetched(
+        **asset.about,
+        captions_uri="captions/aa",
+        captions_sha256="aa",
+        captions_bytes=10,
+        duration_seconds=90.0,
+        cue_count=12,
+        title="From the file",
+        media_facts={"container": "vtt", "cues": 12},
+    )
+    await bus.say(fact)
+    shown = (await bus.gateway.admin.http.get(f"/api/assets/{asset.id}")).json()
+    assert (shown["stage"], shown["duration_seconds"], shown["media_facts"]["cues"]) == ("transcribe", 90.0, 12)
+    await bus.say(asset.transcribed(), asset.indexed())
+    events = (await bus.gateway.admin.http.get(f"/api/assets/{asset.id}/timeline")).json()["items"]
+    assert [event["event"] for event in events] == [
+        "asset.registered",
+        "captions.fetched",
+        "transcript.completed",
+        "asset.indexed",
+    ]
+    assert events[1]["message"] == "The subtitles are here: 12 cues over 1:30 min."
+    assert UUID(asset.id)

@@ -1,0 +1,110 @@
+"""Corrections through the client and on the command line: what is sent, and what is shown of the answer."""
+
+import json
+
+import pytest
+from earshot import EarshotError
+from starlette.responses import JSONResponse
+
+
+@pytest.fixture
+def recording(server, sample):
+    server.on("GET", "/api/assets", {"items": [sample.asset()], "next_cursor": None})
+    return f"/api/recordings/{sample.asset()['id']}"
+
+
+def revised(**more):
+    return {"revision": 4, "change": "edited", "made_by": "u1", "speakers": [], "segments": [], **more}
+
+
+SPEAKERS = [
+    {"id": "s1", "label": "Speaker 1", "name": None, "segment_count": 4, "speech_seconds": 61.0},
+    {"id": "s2", "label": "Speaker 2", "name": "Ben", "segment_count": 2, "speech_seconds": 9.0},
+]
+
+
+def test_a_segment_is_edited_for_one_revision(server, client):
+    server.on("PATCH", "/api/recordings/1/transcript/segments/s3.2", revised())
+    answer = client.transcripts.edit_segment("1", "s3.2", 3, text="Anna said so.")
+    assert (answer.revision, answer.change) == (4, "edited")
+    (asked,) = server.asked
+    assert (asked.headers["if-match"], asked.json) == ('"3"', {"text": "Anna said so."})
+    client.transcripts.edit_segment("1", "s3.2", 4, speaker_id="s2")
+    assert server.asked[-1].json == {"speaker_id": "s2"}
+
+
+def test_what_is_out_of_date_is_an_error_with_advice(server, client):
+    body = {
+        "detail": "It is at revision 4.",
+        "status_code": 412,
+        "error_type": "precondition_failed",
+        "advice": "Read.",
+    }
+    server.on("PATCH", "/api/recordings/1/transcript/segments/s3", body, status=412)
+    with pytest.raises(EarshotError) as caught:
+        client.transcripts.edit_segment("1", "s3", 3, text="x")
+    assert (caught.value.status_code, caught.value.advice) == (412, "Read.")
+
+
+@pytest.mark.parametrize(
+    ("act", "path", "body"),
+    [
+        (lambda t: t.split_segment("1", "s3", 9.5), "segments/s3/split", {"at_seconds": 9.5}),
+        (lambda t: t.merge_segment("1", "s3"), "segments/s3/merge", None),
+        (lambda t: t.restore("1", 2), "revisions/2/restore", None),
+    ],
+)
+def test_what_needs_no_revision_may_name_one(server, client, act, path, body):
+    server.on("POST", f"/api/recordings/1/transcript/{path}", revised())
+    assert act(client.transcripts).revision == 4
+    (asked,) = server.asked
+    assert "if-match" not in asked.headers
+    assert (json.loads(asked.body) if asked.body else None) == body
+
+
+def test_revisions_are_walked_page_by_page(server, client):
+    def page(request, _body):
+        first = "cursor" not in request.query_params
+        return JSONResponse({"items": [{"revision": 2 if first else 1}], "next_cursor": "2" if first else None})
+
+    server.on("GET", "/api/recordings/1/transcript/revisions", page)
+    assert [revision.revision for revision in client.transcripts.revisions("1")] == [2, 1]
+
+
+def test_speakers_are_listed(run, server, recording):
+    server.on("GET", f"{recording}/speakers", {"items": SPEAKERS, "next_cursor": None})
+    lines = run("speakers", "@last").stdout.splitlines()
+    assert lines[1].split() == ["s1", "1:01", "4", "Speaker", "1", "–"]
+    assert lines[2].split()[-1] == "Ben"
+    assert json.loads(run("speakers", "@last", "--json").stdout) == {"items": SPEAKERS}
+
+
+def test_a_speaker_is_renamed_by_label_and_merged_by_name(run, server, recording):
+    server.on("GET", f"{recording}/speakers", {"items": SPEAKERS, "next_cursor": None})
+    server.on("PATCH", f"{recording}/speakers/s1", revised())
+    server.on("POST", f"{recording}/speakers/s1/merge", revised())
+    assert run("speakers", "@last", "rename", "speaker 1", "Anna").exit_code == 0
+    assert [asked.json for asked in server.asked if asked.method == "PATCH"] == [{"name": "Anna"}]
+    assert run("speakers", "@last", "merge", "s1", "ben").exit_code == 0
+    assert [asked.json for asked in server.asked if asked.method == "POST"] == [{"into": "s2"}]
+
+
+@pytest.mark.parametrize("given", [("rename", "Clara", "Anna"), ("rename", "s1"), ("merge", "s1", "Clara")])
+def test_a_speaker_who_is_not_there_or_not_named(run, server, recording, given):
+    server.on("GET", f"{recording}/speakers", {"items": SPEAKERS, "next_cursor": None})
+    result = run("speakers", "@last", *given)
+    assert result.exit_code == 1
+    assert "earshot speakers" in result.stderr
+    assert {asked.method for asked in server.asked} == {"GET"}
+
+
+def test_replace_says_how_many(run, server, recording):
+    server.on("POST", f"{recording}/transcript/replace", revised(replacements=3))
+    result = run("replace", "@last", "ear shot", "Earshot", "--whole-words")
+    assert "replaced in 3 places (revision 4)" in result.stdout
+    assert server.asked[-1].json == {
+        "find": "ear shot",
+        "replace": "Earshot",
+        "match_case": False,
+        "whole_words": True,
+    }
