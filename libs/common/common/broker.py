@@ -127,7 +127,8 @@ class Publisher:
         if self.blocked:
             raise Blocked(BLOCKED)
         if not self._is_open():
-            await asyncio.wait_for(self.open(), _CONFIRM_SECONDS)
+            async with asyncio.timeout(_CONFIRM_SECONDS):
+                await self.open()
         assert self._channel is not None
         if not name:
             return self._channel.default_exchange

@@ -17,6 +17,7 @@ from common.away import BROKER_AWAY, OUTSIDE_AWAY
 from common.broker import Publisher
 from common.consumer import Consumer
 from common.db import Database
+from common.ending import end
 from common.events import Message
 from common.http import BodyLimit, RequestContext, add_error_handlers, add_health
 from common.identity import Verifier
@@ -186,9 +187,7 @@ class Service:
     async def stop(self) -> None:
         """Hand back what is not begun, finish what is within the drain time, then close."""
         await self._drain()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         for stopper in self._stoppers:
             await stopper()
         await self._stop_relay()
@@ -206,12 +205,13 @@ class Service:
         """After everything that could still say something."""
         self.relay.stop()
         if self._relaying is not None:
-            # The time being over cancels it.
-            await asyncio.gather(asyncio.wait_for(self._relaying, _RELAY_SECONDS), return_exceptions=True)
+            await asyncio.wait({self._relaying}, timeout=_RELAY_SECONDS)
+            await end({self._relaying})
 
     async def _close(self, close: Callable[[], Awaitable[None]]) -> None:
         with contextlib.suppress(*BROKER_AWAY):
-            await asyncio.wait_for(close(), _CLOSE_SECONDS)
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await close()
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""

@@ -32,6 +32,7 @@ async def serving(app: Any) -> AsyncGenerator[str]:
         await asyncio.sleep(0.01)
         if task.done():
             task.result()
+            raise RuntimeError("the server ended before it began")
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:

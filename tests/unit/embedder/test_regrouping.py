@@ -2,7 +2,7 @@
 
 from embedder.domain.chunking import ChunkSize, chunk_transcript
 from embedder.domain.regrouping import Passage, find_held, share_evenly
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.embedder.test_chunking import count, said, sentence, talk
@@ -25,6 +25,7 @@ def test_without_an_edit_nothing_moves(turns: Turns) -> None:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(talk, st.integers(0, 11), sentence)
+@example([("0", "S1")], 0, f"{'0 ' * 9}0000 0000 {'00000000 ' * 4}{'0 ' * 6}0")
 def test_an_edit_loses_nothing_and_makes_nothing_too_long(turns: Turns, at: int, text: str) -> None:
     held = passages(turns)
     edited = [(text if number == at else old, speaker) for number, (old, speaker) in enumerate(turns)]

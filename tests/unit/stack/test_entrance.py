@@ -86,8 +86,6 @@ def test_setup_says_once_and_plainly_what_cannot_be_had(bare: tuple[Path, str]) 
 @pytest.mark.parametrize(
     ("given", "plain", "torch"),
     [
-        ([], "tests", "tests/whisperx"),
-        (["-k", "words or demo"], "tests -k words or demo", "tests/whisperx -k words or demo"),
         (["tests/unit/asr"], "tests/unit/asr", None),
         (["tests/whisperx/test_x.py::test_y", "-x"], None, "tests/whisperx/test_x.py::test_y -x"),
         (["tests/unit", "tests/whisperx"], "tests/unit", "tests/whisperx"),
@@ -109,15 +107,57 @@ def test_tests_that_need_torch_run_in_an_environment_of_their_own(
     assert said.returncode == 0
 
 
-def test_a_test_that_fails_in_either_environment_fails_the_run(tmp_path: Path) -> None:
+SLOW = "tests/e2e tests/faults tests/integration/common tests/integration/gateway"
+
+
+@pytest.mark.parametrize("given", [[], ["tests"], ["-k", "words or demo"], ["tests/", "-x"]])
+def test_all_tests_run_in_two_lanes_that_leave_nothing_out(tmp_path: Path, given: list[str]) -> None:
+    options = "".join(f" {word}" for word in given if not word.startswith("tests"))
+    said = run_lanes(tmp_path, given, plain='echo ".venv: $*"', torch='echo ".venv-whisperx: $*"')
+    assert said.stdout.splitlines() == [
+        f".venv: tests {' '.join(f'--ignore={folder}' for folder in SLOW.split())}{options}",
+        "made .venv-whisperx",
+        f".venv-whisperx: tests/whisperx{options}",
+        f"Beside these ran {SLOW}:",
+        f".venv: {SLOW}{options}",
+    ]
+    assert said.returncode == 0
+    assert all((ROOT / folder).is_dir() for folder in SLOW.split())
+
+
+IN_SLOW_LANE = 'case "$*" in tests/e2e*) '
+
+
+@pytest.mark.parametrize(
+    ("plain", "torch", "status"),
+    [
+        ("exit 0", "exit 0", 0),
+        ("exit 1", "exit 0", 1),
+        ("exit 0", "exit 1", 1),
+        (IN_SLOW_LANE + "exit 1 ;; esac", "exit 0", 1),
+        # Nothing selected: right in a lane that the options leave empty, wrong when nobody chose.
+        (IN_SLOW_LANE + "exit 5 ;; esac", "exit 0", 1),
+        (IN_SLOW_LANE + "kill -9 $$ ;; esac", "exit 0", 1),
+    ],
+)
+def test_a_test_that_fails_in_any_lane_fails_the_run(tmp_path: Path, plain: str, torch: str, status: int) -> None:
+    said = run_lanes(tmp_path, [], plain, torch)
+    assert f"Beside these ran {SLOW}:" in said.stdout
+    assert bool(said.returncode) == bool(status)
+
+
+def test_options_that_select_nothing_in_a_lane_are_no_failure(tmp_path: Path) -> None:
+    assert run_lanes(tmp_path, ["-k", "words"], plain="exit 5", torch="exit 0").returncode == 0
+
+
+def run_lanes(tmp_path: Path, given: list[str], plain: str, torch: str) -> subprocess.CompletedProcess[str]:
+    """The script of `make test` with these in the place of pytest, without and with torch."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "test.sh", tmp_path / "scripts")
-    _script(tmp_path / "scripts" / "setup-whisperx.sh", "true")
-    _script(tmp_path / ".venv" / "bin" / "pytest", "exit 1")
-    _script(tmp_path / ".venv-whisperx" / "bin" / "pytest", "echo ran")
-    said = run(str(tmp_path / "scripts" / "test.sh"), cwd=tmp_path)
-    assert said.stdout == "ran\n"
-    assert said.returncode == 1
+    _script(tmp_path / "scripts" / "setup-whisperx.sh", 'echo "made .venv-whisperx"')
+    _script(tmp_path / ".venv" / "bin" / "pytest", plain)
+    _script(tmp_path / ".venv-whisperx" / "bin" / "pytest", torch)
+    return run(str(tmp_path / "scripts" / "test.sh"), *given, cwd=tmp_path)
 
 
 def _script(path: Path, body: str) -> None:

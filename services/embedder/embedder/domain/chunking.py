@@ -68,8 +68,7 @@ def chunk_transcript(
     ``held``: the chunks of an earlier revision in order; borders around what has not changed stay.
     """
     units = [unit for number, segment in enumerate(transcript.segments) for unit in _sentences(number, segment)]
-    units = _counted(units, count_tokens)
-    units = _counted([part for unit in units for part in _halved(unit, size)], count_tokens)
+    units = _cut_to_size(_counted(units, count_tokens), count_tokens, size)
     names = {speaker.id: speaker for speaker in transcript.speakers}
     groups = _regrouped(units, size, held) if held else _packed(units, size)
     return [_join(index, group, names) for index, group in enumerate(groups)]
@@ -102,17 +101,29 @@ def _counted(units: list[_Unit], count_tokens: CountTokens) -> list[_Unit]:
     ]
 
 
-def _halved(unit: _Unit, size: ChunkSize) -> list[_Unit]:
-    """A unit over the target is cut at its longest pauses, away from its ends."""
+def _cut_to_size(units: list[_Unit], count_tokens: CountTokens, size: ChunkSize) -> list[_Unit]:
+    """Units over the target are halved until none is but single words; counted anew, for words differ in tokens."""
+    while any(_is_long(unit, size) for unit in units):
+        long = [half for unit in units if _is_long(unit, size) for half in _halves(unit)]
+        halves = iter(_counted(long, count_tokens))
+        units = [part for unit in units for part in ((next(halves), next(halves)) if _is_long(unit, size) else (unit,))]
+    return units
+
+
+def _is_long(unit: _Unit, size: ChunkSize) -> bool:
+    return unit.tokens > size.target and len(unit.words) > 1
+
+
+def _halves(unit: _Unit) -> tuple[_Unit, _Unit]:
+    """Cut at the longest pause, away from its ends."""
     words = unit.words
-    if unit.tokens <= size.target or len(words) < 2:
-        return [unit]
     margin = len(words) // 4
     inner = range(max(1, margin), max(2, len(words) - margin))
     cut = max(inner, key=lambda i: (words[i].from_seconds - words[i - 1].to_seconds, -abs(i - len(words) / 2)))
-    halves = [_unit(unit.segment, unit.speaker, unit.text, part) for part in (words[:cut], words[cut:])]
-    share = [_Unit(h.segment, h.text, h.speaker, h.words, unit.tokens * len(h.words) // len(words)) for h in halves]
-    return [part for half in share for part in _halved(half, size)]
+    return (
+        _unit(unit.segment, unit.speaker, unit.text, words[:cut]),
+        _unit(unit.segment, unit.speaker, unit.text, words[cut:]),
+    )
 
 
 def _packed(units: list[_Unit], size: ChunkSize) -> list[list[_Unit]]:

@@ -73,7 +73,8 @@ async def ready(door: TheDoor, response: Response) -> Readiness:
 async def _broker(door: Door) -> bool:
     publisher = door.service.publisher
     try:
-        await asyncio.wait_for(publisher.open(), _PATIENCE_SECONDS)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await publisher.open()
     except BROKER_AWAY:
         return False
     return publisher.connected and not publisher.blocked
@@ -81,7 +82,8 @@ async def _broker(door: Door) -> bool:
 
 async def _store(door: Door) -> bool:
     try:
-        await asyncio.wait_for(door.service.store.check(), _PATIENCE_SECONDS)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await door.service.store.check()
     except Exception:  # noqa: BLE001 (whatever is wrong with the store, the report says that it is not ready)
         return False
     return True
