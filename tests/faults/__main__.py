@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=240, help="faults, at least")
     parser.add_argument("--seed", type=int, default=None, help="decides jobs and faults; a random one when left out")
     parser.add_argument("--minutes", type=float, default=14.0, help="the longest that the load may take")
-    parser.add_argument("--in-flight", type=int, default=32, help="recordings worked on at the same time")
+    parser.add_argument("--in-flight", type=int, default=48, help="recordings worked on at the same time")
     parser.add_argument("--keep", action="store_true", help="keep logs and data of the run")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.randrange(1_000_000)
