@@ -103,11 +103,19 @@ async def run(ground: Ground) -> list[Line]:
     poisoned: list[Lateness] = []
     publisher = Publisher(ground.rabbit.url, "bench")
     async with saying_process(ground) as say:
+
+        async def without() -> None:
+            healthy.append(await healthy_round(ground, say))
+
+        async def with_poison() -> None:
+            poisoned.append(await poisoned_round(ground, say, publisher))
+
         with ground.process(worker.__name__):
-            for _ in range(ROUNDS):
-                await ground.clear(topology.delay_name(topology.DELAYS[0]))
-                healthy.append(await healthy_round(ground, say))
-                poisoned.append(await poisoned_round(ground, say, publisher))
+            for number in range(ROUNDS):
+                # Neither is always the one that comes after the other.
+                for round_ in (without, with_poison) if number % 2 else (with_poison, without):
+                    await ground.clear(topology.delay_name(topology.DELAYS[0]))
+                    await round_()
     await publisher.close()
     return _lines(healthy, poisoned)
 
