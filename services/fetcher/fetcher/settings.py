@@ -1,11 +1,8 @@
 """Every variable the fetcher reads, with its unit and default."""
 
-from ipaddress import ip_network
-
+from common.addresses import AddressPolicy, Networks, policy
 from common.settings import ServiceSettings, service_config, shared
-from pydantic import Field, field_validator
-
-from fetcher.domain.addresses import EVERYWHERE, AddressPolicy, Network
+from pydantic import Field
 
 
 class FetcherSettings(ServiceSettings):
@@ -19,7 +16,7 @@ class FetcherSettings(ServiceSettings):
         validation_alias=shared("allow_private_hosts"),
         description="Fetch from private addresses too; for tests and closed networks only",
     )
-    allowed_networks: str = Field(
+    allowed_networks: Networks = Field(
         default="",
         description="Networks to fetch from besides the public internet, as CIDR, comma separated: 10.1.0.0/16",
     )
@@ -43,18 +40,7 @@ class FetcherSettings(ServiceSettings):
     )
     sweep_seconds: float = Field(default=300, gt=0, description="Seconds between two sweeps of what is left over")
 
-    @field_validator("allowed_networks")
-    @classmethod
-    def _are_networks(cls, value: str) -> str:
-        _networks(value)
-        return value
-
     @property
     def address_policy(self) -> AddressPolicy:
         """Where downloads may connect to."""
-        return AddressPolicy(EVERYWHERE if self.allow_private_hosts else _networks(self.allowed_networks))
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    """Raises ValueError for what is no network."""
-    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+        return policy(self.allow_private_hosts, self.allowed_networks)

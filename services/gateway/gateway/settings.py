@@ -1,11 +1,11 @@
 """Settings of the gateway; variables begin with GATEWAY_, those shared by all services with EARSHOT_."""
 
 from base64 import b64decode
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
+from common.addresses import AddressPolicy, Networks, policy
 from common.settings import ServiceSettings, service_config, shared
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr
 
 
 class GatewaySettings(ServiceSettings):
@@ -55,17 +55,11 @@ class GatewaySettings(ServiceSettings):
         validation_alias=shared("allow_private_hosts"),
         description="Fetch from private addresses too: for tests and closed networks",
     )
-    allowed_networks: str = Field(
+    allowed_networks: Networks = Field(
         default="",
         validation_alias=AliasChoices("GATEWAY_ALLOWED_NETWORKS", "FETCHER_ALLOWED_NETWORKS", "allowed_networks"),
         description="Private networks that URLs may name, as CIDR, comma separated; the fetcher's own when not given",
     )
-
-    @field_validator("allowed_networks")
-    @classmethod
-    def _are_networks(cls, value: str) -> str:
-        _networks(value)
-        return value
 
     @property
     def service_urls(self) -> dict[str, str]:
@@ -78,8 +72,9 @@ class GatewaySettings(ServiceSettings):
         return tuple(_parts(self.cors_origins))
 
     @property
-    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return _networks(self.allowed_networks)
+    def address_policy(self) -> AddressPolicy:
+        """Where URLs may lead, as the fetcher will judge it."""
+        return policy(self.allow_private_hosts, self.allowed_networks)
 
     @property
     def pepper(self) -> bytes:
@@ -104,8 +99,3 @@ class GatewaySettings(ServiceSettings):
 
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Raises ValueError for what is no network."""
-    return tuple(ip_network(part) for part in _parts(text))

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from common.addresses import Address, AddressPolicy
 from common.errors import CannotProcess, Stale, TryAgain
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from fetcher.domain.addresses import Address, AddressPolicy
 from fetcher.providers.web.client import Client
 from fetcher.providers.web.download import Downloader, Limits, Received
 from fetcher.providers.web.network import CheckedNetwork, resolve_by_system

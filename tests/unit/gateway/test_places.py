@@ -1,9 +1,11 @@
 """Which URLs are turned away at once, and what a recording without a title is called."""
 
-from ipaddress import ip_network
-
 import pytest
+from common.addresses import EVERYWHERE, AddressPolicy, parse_networks
 from gateway.domain.places import BadPlace, check_url, title_of_file, title_of_url
+
+PUBLIC = AddressPolicy()
+ALL = AddressPolicy(EVERYWHERE)
 
 
 @pytest.mark.parametrize(
@@ -11,7 +13,7 @@ from gateway.domain.places import BadPlace, check_url, title_of_file, title_of_u
     ["https://example.org/talk.mp3", "http://example.org:8080/a?b=c#d", "https://8.8.8.8/x", "HTTPS://EXAMPLE.ORG"],
 )
 def test_public_addresses_pass(url: str):
-    check_url(url, allow_private=False)
+    check_url(url, PUBLIC)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,7 @@ def test_public_addresses_pass(url: str):
 )
 def test_what_is_no_url_is_refused(url: str):
     with pytest.raises(BadPlace) as refusal:
-        check_url(url, allow_private=True)
+        check_url(url, ALL)
     assert refusal.value.category == "unsupported_url"
     assert refusal.value.advice
 
@@ -69,18 +71,18 @@ def test_what_is_no_url_is_refused(url: str):
 )
 def test_private_addresses_are_refused_in_every_spelling(host: str):
     with pytest.raises(BadPlace) as refusal:
-        check_url(f"http://{host}/a.mp3", allow_private=False)
+        check_url(f"http://{host}/a.mp3", PUBLIC)
     assert refusal.value.category == "forbidden_address"
-    check_url(f"http://{host}/a.mp3", allow_private=True)
+    check_url(f"http://{host}/a.mp3", ALL)
 
 
 def test_a_private_network_may_be_allowed():
-    allowed = [ip_network("10.1.0.0/16"), ip_network("fd00::/8")]
+    opened = AddressPolicy(parse_networks("10.1.0.0/16, fd00::/8"))
     for host in ("10.1.2.3", "[fd00::1]"):
-        check_url(f"http://{host}/a.mp3", allow_private=False, allowed=allowed)
+        check_url(f"http://{host}/a.mp3", opened)
     for host in ("10.2.0.1", "[fe80::1]", "localhost"):
         with pytest.raises(BadPlace):
-            check_url(f"http://{host}/a.mp3", allow_private=False, allowed=allowed)
+            check_url(f"http://{host}/a.mp3", opened)
 
 
 @pytest.mark.parametrize(

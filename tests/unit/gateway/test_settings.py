@@ -1,6 +1,6 @@
 """Settings of the gateway, and the page that lists them."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,8 @@ def test_lists_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FETCHER_ALLOWED_NETWORKS", "10.1.0.0/16")
     settings = GatewaySettings()
     assert settings.origins == ("https://a.example", "https://b.example")
-    assert settings.networks == (ip_network("10.1.0.0/16"),)
+    assert settings.address_policy.permits(ip_address("10.1.2.3"))
+    assert not settings.address_policy.permits(ip_address("10.2.0.1"))
     assert settings.service_urls["chat"] == "http://127.0.0.1:8104"
 
 

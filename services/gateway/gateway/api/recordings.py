@@ -85,8 +85,7 @@ async def add_recording(
 def check_place(url: str, door: Door) -> None:
     """Raises ApiError 422 for a URL that can never be fetched."""
     try:
-        settings = door.settings
-        check_url(url, allow_private=settings.allow_private_hosts, allowed=settings.networks)
+        check_url(url, door.settings.address_policy)
     except BadPlace as bad:
         raise ApiError(422, bad.category, bad.message, advice=bad.advice) from bad
 

@@ -1,11 +1,11 @@
 """Which URLs may be asked for at all; the fetcher checks again where names are resolved and redirects followed."""
 
 import ipaddress
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from common.addresses import Address, AddressPolicy
 from common.categories import Category
 
 _MAX_LENGTH = 4000
@@ -21,12 +21,8 @@ class BadPlace(Exception):
     advice: str
 
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def check_url(url: str, *, allow_private: bool, allowed: Sequence[Network] = ()) -> None:
-    """Raises BadPlace for what is no http(s) URL or names a private address outright that is not ``allowed``."""
+def check_url(url: str, policy: AddressPolicy) -> None:
+    """Raises BadPlace for what is no http(s) URL or names an address outright that the policy does not permit."""
     if len(url) > _MAX_LENGTH or any(character <= " " or character == "\x7f" for character in url):
         raise BadPlace("unsupported_url", "This is not a valid URL.", "Encode spaces as %20 and leave out line breaks.")
     try:
@@ -43,7 +39,7 @@ def check_url(url: str, *, allow_private: bool, allowed: Sequence[Network] = ())
         raise BadPlace("unsupported_url", "The URL names no host.", "Check the address for typing errors.")
     if parts.username or parts.password:
         raise BadPlace("unsupported_url", "The URL carries a user name or password.", "Upload the file instead.")
-    if not allow_private and _is_private(host, allowed):
+    if not _is_permitted(host, policy):
         raise BadPlace(
             "forbidden_address",
             f"{host} is a private address, which Earshot does not fetch from.",
@@ -64,17 +60,12 @@ def title_of_file(filename: str) -> str:
     return "".join(character for character in stem if character.isprintable()).strip()[:_MAX_TITLE]
 
 
-def _is_private(host: str, allowed: Sequence[Network]) -> bool:
+def _is_permitted(host: str, policy: AddressPolicy) -> bool:
+    """Names pass: only the fetcher knows what they lead to at the time."""
     if host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost"):
-        return True
+        return policy.permits(ipaddress.IPv4Address("127.0.0.1"))
     address = _literal(host)
-    if address is None or any(address in network for network in allowed):
-        return False
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is not None and not inner.is_global:
-            return True
-    return not address.is_global or address.is_multicast
+    return address is None or policy.permits(address)
 
 
 def _literal(host: str) -> Address | None:

@@ -7,9 +7,9 @@ from ipaddress import ip_address
 from typing import cast
 
 import httpcore
+from common.addresses import Address, AddressPolicy
 
 from fetcher.domain import problems
-from fetcher.domain.addresses import Address, AddressPolicy
 
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]

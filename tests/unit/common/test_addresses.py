@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
-from fetcher.domain.addresses import EVERYWHERE, AddressPolicy, embedded_v4, is_public
+from common.addresses import EVERYWHERE, AddressPolicy, embedded_v4, is_public
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,10 @@
-"""Which network addresses a download may connect to: the public internet and nothing else."""
+"""Which network addresses a download may connect to: the public internet, and what the operator opened."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -77,3 +80,22 @@ class AddressPolicy:
 
 
 EVERYWHERE: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Of CIDR networks, comma separated. Raises ValueError for what is no network."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _checked(text: str) -> str:
+    parse_networks(text)
+    return text
+
+
+# A setting that `parse_networks` takes.
+Networks = Annotated[str, AfterValidator(_checked)]
+
+
+def policy(allow_private_hosts: bool, networks: str) -> AddressPolicy:
+    """What the operator's two settings mean."""
+    return AddressPolicy(EVERYWHERE if allow_private_hosts else parse_networks(networks))
