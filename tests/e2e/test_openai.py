@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 from stack.testing import ThrowawayStack
 
 # A folder in which `npm install openai` was run.
@@ -57,6 +58,25 @@ def test_refusals_of_door_and_service(stack: ThrowawayStack, client: openai.Open
     with pytest.raises(openai.AuthenticationError) as nobody:
         stranger.audio.transcriptions.create(file=clip, model="whisper-1")
     assert nobody.value.code == "invalid_api_key"
+
+
+def test_chat_through_the_door(client: openai.OpenAI) -> None:
+    assert "earshot" in [model.id for model in client.models.list()]
+    asked = client.chat.completions.create
+    # Nothing that any test of this stack has recorded.
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Who painted the ceiling of the opera?"}]
+    done = asked(model="earshot", messages=messages)
+    ours = (done.model_extra or {})["earshot"]
+    assert (ours["answered"], done.choices[0].message.content) == (False, ours["reason"])
+    with asked(model="earshot", messages=messages, stream=True) as stream:
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    assert text == ours["reason"]
+    with pytest.raises(openai.NotFoundError) as unknown:
+        asked(model="grandmother", messages=messages)
+    assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+    with pytest.raises(openai.BadRequestError) as refused:
+        asked(model="earshot", messages=messages, n=3)
+    assert refused.value.param == "n"
 
 
 @pytest.mark.skipif(NPM_VARIABLE not in os.environ, reason=f"{NPM_VARIABLE} names no folder with openai from npm")

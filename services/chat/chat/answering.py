@@ -10,6 +10,7 @@ from chat import metrics
 from chat.citing import Citing
 from chat.domain.citations import Citation, cite
 from chat.domain.evidence import Candidate, texts_to_compare, weigh
+from chat.domain.history import standalone
 from chat.domain.passages import Passage
 from chat.domain.prompt import build_prompt
 from chat.domain.question import read_question
@@ -42,18 +43,20 @@ class Answering:
     async def write(self, ask: Ask, caller: Caller, keep: Keep) -> AsyncGenerator[Step]:
         """Statuses and text as they come, then exactly one Outcome. Raises Broken, and ApiError of retrieval."""
         yield Status("searching")
-        found = await self._retrieval.find(caller, ask.question, ask.top_k, ask.collection_id, ask.asset_ids)
+        asked = standalone(ask.question, ask.history)
+        found = await self._retrieval.find(caller, asked, ask.top_k, ask.collection_id, ask.asset_ids)
         passages = await keep(found)
         if not passages:
             yield Outcome(answered=False, reason=NOTHING_FOUND)
             return
         yield Status("reading")
-        question = read_question(ask.question)
+        question = read_question(asked)
         meaning = await self._likeness.meaning(texts_to_compare(question, passages))
         candidates = weigh(question, passages, meaning)
         yield Status("writing")
         writer = self._writers.of(ask.model)
-        prompt, selected = build_prompt(ask.question, passages), len(found) >= ask.top_k
+        prompt = build_prompt(ask.question, passages, ask.history, ask.wishes)
+        selected = len(found) >= ask.top_k
         request = Request(question, passages, candidates, prompt, ask.model, selected)
         citing = Citing(passages, meaning, self._likeness)
         async with aclosing(writer.answer(request)) as events:

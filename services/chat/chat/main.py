@@ -8,7 +8,9 @@ from common.service import Service
 
 from chat import handlers
 from chat.answering import Answering
-from chat.api import Answers
+from chat.api.answers import Answers
+from chat.api.completions import Completions
+from chat.asking import Asking
 from chat.bells import Bells
 from chat.following import Follower
 from chat.providers.choice import Writers
@@ -37,7 +39,9 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.hear(TranscriptCompleted, handlers.note_revision)
     service.hear(TranscriptRevised, handlers.note_correction)
     service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))
-    service.serve(Answers(service.db, writer, writers, follower, settings).routes())
+    asking = Asking(service.db, writer, writers, follower, settings)
+    service.serve(Answers(asking).routes())
+    service.serve(Completions(asking).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.on_stop(writer.close)

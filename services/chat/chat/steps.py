@@ -6,17 +6,23 @@ from typing import Any, Literal
 from uuid import UUID
 
 from chat.domain.citations import Citation
+from chat.domain.history import Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question with its scope: ``top_k`` passages, of one collection or of some assets, or of all one may read."""
+    """A question with its scope: ``top_k`` passages, of one collection or of some assets, or of all one may read.
+
+    ``history`` came before it; ``wishes`` are the asker's own about how to answer.
+    """
 
     question: str
     top_k: int
     model: str
     collection_id: UUID | None = None
     asset_ids: Sequence[UUID] | None = None
+    history: Sequence[Turn] = ()
+    wishes: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,17 @@ class Writers:
         elif self.provider == "anthropic":
             self._writer = _anthropic(settings)
 
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Names that a question may give, the default first."""
+        return ("extractive",) if self.provider == "extractive" else (*self._models, "extractive")
+
     def choose(self, wanted: str | None) -> str:
         """The model's name to answer with. Raises ApiError 422 for one that is not offered here."""
-        offered = ("extractive",) if self.provider == "extractive" else (*self._models, "extractive")
         if wanted is None:
-            return offered[0]
-        if wanted not in offered:
-            raise invalid(f"There is no model {wanted[:100]!r} here.", advice=f"Offered: {', '.join(offered)}.")
+            return self.offered[0]
+        if wanted not in self.offered:
+            raise invalid(f"There is no model {wanted[:100]!r} here.", advice=f"Offered: {', '.join(self.offered)}.")
         return wanted
 
     def of(self, model: str) -> AnswerModel:

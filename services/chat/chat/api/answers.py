@@ -6,41 +6,27 @@ from time import monotonic
 from typing import Annotated, Any
 from uuid import UUID
 
-from common import crash
-from common.db import Database
-from common.errors import ApiError, not_found
+from common.errors import ApiError
 from common.identity import Caller, CurrentCaller
-from common.ids import uuid7
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
-from chat.following import REMOVED, Follower
-from chat.providers.choice import Writers
-from chat.queries import reading, writing
-from chat.queries.rows import EventRow, NewAnswer
-from chat.settings import ChatSettings
-from chat.shapes import Answer, AnswerRequest, show_answer
-from chat.steps import Ask
-from chat.writing import Writer
+from chat.asking import Asking
+from chat.following import REMOVED
+from chat.queries.rows import EventRow
+from chat.shapes import Answer, AnswerRequest
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The answer"}
 }
-_NO_ANSWER = "There is no such answer."
-_STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class Answers:
     """The routes of answers."""
 
-    def __init__(
-        self, db: Database, writer: Writer, writers: Writers, follower: Follower, settings: ChatSettings
-    ) -> None:
-        self._db = db
-        self._writer = writer
-        self._writers = writers
-        self._follower = follower
-        self._settings = settings
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
 
     def routes(self) -> APIRouter:
         router = APIRouter(prefix="/api/answers", tags=["Answers and chat"])
@@ -74,66 +60,37 @@ class Answers:
         Events: `status`, `content`, `citations`, then `done` with the whole answer, or `error`. A reader who leaves
         may come back to `/api/answers/{answer_id}/events` within a few seconds; then the answer is stopped.
         """
-        answer_id = await self._begin(body, caller)
+        answer_id = await self._asking.begin(body, caller)
         location = {"Location": f"/api/answers/{answer_id}"}
         if body.stream or "text/event-stream" in request.headers.get("accept", ""):
             return self._stream(answer_id, caller, 0, location)
-        await self._wait(answer_id, caller, request)
+        await self._asking.wait(answer_id, caller, request)
         response.headers.update(location)
-        return await self._whole(answer_id, caller)
+        return await self._asking.whole(answer_id, caller)
 
     async def read(self, answer_id: UUID, caller: CurrentCaller) -> Answer:
         """Yours alone, for as long as you may read everything it was made from."""
-        return await self._whole(answer_id, caller)
+        return await self._asking.whole(answer_id, caller)
 
     async def events(
         self, answer_id: UUID, caller: CurrentCaller, last_event_id: Annotated[int, Header(ge=0)] = 0
     ) -> StreamingResponse:
-        await self._whole(answer_id, caller)
+        await self._asking.whole(answer_id, caller)
         return self._stream(answer_id, caller, last_event_id, {})
-
-    async def _begin(self, body: AnswerRequest, caller: Caller) -> UUID:
-        model = self._writers.choose(body.model)
-        self._writer.check_room()
-        new = NewAnswer(uuid7(), caller.user_id, body.question, body.collection_id, body.asset_ids, model)
-        async with self._db.transaction() as conn:
-            if body.collection_id and not await reading.may_view_collection(conn, caller.user_id, body.collection_id):
-                raise not_found("There is no such collection.")
-            await writing.create_answer(conn, new)
-        crash.point("chat.answer_begun")
-        top_k = body.top_k or self._settings.passages
-        self._writer.start(new.id, Ask(body.question, top_k, model, body.collection_id, body.asset_ids), caller)
-        return new.id
-
-    async def _wait(self, answer_id: UUID, caller: Caller, request: Request) -> None:
-        """Until the answer has ended. Raises ApiError when it ended badly; returns early when the reader has left."""
-        async for event in self._follower.follow(answer_id, caller.user_id):
-            if event is None and await request.is_disconnected():
-                return
-            if event is not None and event.event == "error":
-                said = event.data
-                raise ApiError(said["status_code"], said["error_type"], said["message"], advice=said["advice"])
-
-    async def _whole(self, answer_id: UUID, caller: Caller) -> Answer:
-        async with self._db.acquire() as conn:
-            answer = await reading.read_answer(conn, answer_id, caller.user_id)
-            if answer is None:
-                raise not_found(_NO_ANSWER)
-            return show_answer(answer, await reading.read_citations(conn, answer_id))
 
     def _stream(self, answer_id: UUID, caller: Caller, after: int, headers: dict[str, str]) -> StreamingResponse:
         return StreamingResponse(
-            self._lines(answer_id, caller, after), media_type="text/event-stream", headers=_STREAM_HEADERS | headers
+            self._lines(answer_id, caller, after), media_type="text/event-stream", headers=STREAM_HEADERS | headers
         )
 
     async def _lines(self, answer_id: UUID, caller: Caller, after: int) -> AsyncGenerator[str]:
         spoken = monotonic()
         yield ": the answer follows\n\n"
-        async for event in self._follower.follow(answer_id, caller.user_id, after):
+        async for event in self._asking.follower.follow(answer_id, caller.user_id, after):
             if event is not None:
                 spoken = monotonic()
                 yield await self._event(event, answer_id, caller)
-            elif monotonic() - spoken >= self._settings.keep_alive_seconds:
+            elif monotonic() - spoken >= self._asking.keep_alive_seconds:
                 spoken = monotonic()
                 yield ": still here\n\n"
 
@@ -142,7 +99,7 @@ class Answers:
         event, data = row.event, row.data
         if event in ("citations", "done"):
             try:
-                whole = (await self._whole(answer_id, caller)).model_dump(mode="json")
+                whole = (await self._asking.whole(answer_id, caller)).model_dump(mode="json")
             except ApiError:
                 event, data = "error", REMOVED
             else:

@@ -1,0 +1,1 @@
+"""HTTP in: questions, answers, and OpenAI's chat completions."""

@@ -1,0 +1,73 @@
+"""Begins answers for whoever asks, by whatever route, and gives them back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from common import crash
+from common.db import Database
+from common.errors import ApiError, not_found
+from common.identity import Caller
+from common.ids import uuid7
+from fastapi import Request
+
+from chat.domain.history import Turn
+from chat.following import Follower
+from chat.providers.choice import Writers
+from chat.queries import reading, writing
+from chat.queries.rows import NewAnswer
+from chat.settings import ChatSettings
+from chat.shapes import Answer, AnswerRequest, show_answer
+from chat.steps import Ask
+from chat.writing import Writer
+
+_NO_ANSWER = "There is no such answer."
+
+
+class Asking:
+    """What all routes of questions share."""
+
+    def __init__(
+        self, db: Database, writer: Writer, writers: Writers, follower: Follower, settings: ChatSettings
+    ) -> None:
+        self._db = db
+        self._writer = writer
+        self._settings = settings
+        self.writers = writers
+        self.follower = follower
+
+    @property
+    def keep_alive_seconds(self) -> float:
+        """Of silence in a stream, after which a reader is told that it is still there."""
+        return self._settings.keep_alive_seconds
+
+    async def begin(self, body: AnswerRequest, caller: Caller, history: Sequence[Turn] = (), wishes: str = "") -> UUID:
+        """The answer is being written from now on. Raises ApiError: no such model or collection, or no room."""
+        model = self.writers.choose(body.model)
+        self._writer.check_room()
+        new = NewAnswer(uuid7(), caller.user_id, body.question, body.collection_id, body.asset_ids, model)
+        async with self._db.transaction() as conn:
+            if body.collection_id and not await reading.may_view_collection(conn, caller.user_id, body.collection_id):
+                raise not_found("There is no such collection.")
+            await writing.create_answer(conn, new)
+        crash.point("chat.answer_begun")
+        ask = Ask(body.question, body.top_k or self._settings.passages, model, body.collection_id, body.asset_ids)
+        self._writer.start(new.id, replace(ask, history=history, wishes=wishes), caller)
+        return new.id
+
+    async def wait(self, answer_id: UUID, caller: Caller, request: Request) -> None:
+        """Until the answer has ended. Raises ApiError when it ended badly; returns early when the reader has left."""
+        async for event in self.follower.follow(answer_id, caller.user_id):
+            if event is None and await request.is_disconnected():
+                return
+            if event is not None and event.event == "error":
+                said = event.data
+                raise ApiError(said["status_code"], said["error_type"], said["message"], advice=said["advice"])
+
+    async def whole(self, answer_id: UUID, caller: Caller) -> Answer:
+        """As it is now. Raises ApiError 404 for one that is not the caller's, or that they may not read any more."""
+        async with self._db.acquire() as conn:
+            answer = await reading.read_answer(conn, answer_id, caller.user_id)
+            if answer is None:
+                raise not_found(_NO_ANSWER)
+            return show_answer(answer, await reading.read_citations(conn, answer_id))

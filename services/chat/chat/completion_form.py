@@ -1,0 +1,104 @@
+"""OpenAI's request of a chat completion: which question it asks, of what, after which conversation."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from common.errors import ApiError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chat.domain.history import Turn
+from chat.shapes import AnswerRequest
+
+# Whatever model answers here; every other name is one of those that are offered.
+ANY_MODEL = "earshot"
+_LONGEST_WISHES = 4000
+_Text = Annotated[str, Field(max_length=100_000)]
+
+
+class Part(BaseModel):
+    """A piece of a message."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: str
+    text: _Text = ""
+
+
+class ChatMessage(BaseModel):
+    """``system`` and ``developer`` say how to answer; the last message asks; what is between is the conversation."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: _Text | Annotated[list[Part], Field(max_length=100)] | None = None
+
+    @property
+    def text(self) -> str:
+        """Raises ApiError 400 for what is no text."""
+        if self.content is None or isinstance(self.content, str):
+            return self.content or ""
+        for part in self.content:
+            if part.type != "text":
+                raise bad("messages", f"Earshot reads text only, no part of the type {part.type[:50]!r}.")
+        return "\n".join(part.text for part in self.content)
+
+
+class StreamOptions(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    include_usage: bool = False
+
+
+class CompletionRequest(BaseModel):
+    """OpenAI's parameters; those that say nothing to Earshot are accepted and ignored. The last three are its own."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    messages: list[ChatMessage] = Field(
+        min_length=1, max_length=500, examples=[[{"role": "user", "content": "When do we move to the new office?"}]]
+    )
+    model: str = Field(default=ANY_MODEL, max_length=200, description="`earshot`, or one of the models offered")
+    stream: bool = Field(default=False, description="Server-sent events instead of one JSON document")
+    stream_options: StreamOptions | None = None
+    n: int | None = Field(default=None, description="At most 1")
+    tool_choice: Any = Field(default=None, description="Earshot calls no tools: `none` or `auto`")
+    response_format: dict[str, Any] | None = Field(default=None, description="Only `text`")
+    collection_id: UUID | None = Field(default=None, description="Only from this collection")
+    asset_ids: list[UUID] | None = Field(
+        default=None, max_length=200, description="Only from these recordings, documents or conversations"
+    )
+    top_k: int | None = Field(default=None, description="Passages to answer from, 1 to 40")
+
+    def question(self) -> tuple[AnswerRequest, list[Turn], str]:
+        """The question with its scope, the conversation before it, and the wishes. Raises ApiError 400."""
+        self._check()
+        *earlier, last = self.messages
+        if last.role != "user":
+            raise bad("messages", "The last message must be the user's: it is the question.")
+        talk = [Turn(m.role, m.text) for m in earlier if m.role in ("user", "assistant") and m.text]
+        wishes = "\n".join(m.text for m in earlier if m.role in ("system", "developer"))
+        try:
+            asked = AnswerRequest(
+                question=last.text,
+                collection_id=self.collection_id,
+                asset_ids=self.asset_ids,
+                top_k=self.top_k,
+                model=None if self.model == ANY_MODEL else self.model,
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = str(first["loc"][0])
+            raise bad("messages" if field == "question" else field, f"{field}: {first['msg']}.") from None
+        return asked, talk, wishes[:_LONGEST_WISHES]
+
+    def _check(self) -> None:
+        if self.n not in (None, 1):
+            raise bad("n", "Earshot gives one answer at a time: leave n out.")
+        if self.tool_choice not in (None, "none", "auto"):
+            raise bad("tool_choice", "Earshot calls no tools: leave tool_choice out.")
+        if self.response_format and self.response_format.get("type") != "text":
+            raise bad("response_format", "Earshot answers in text: leave response_format out.")
+
+
+def bad(field: str, detail: str) -> ApiError:
+    return ApiError(400, "bad_request", detail, errors=[{"field": field, "message": detail}])
