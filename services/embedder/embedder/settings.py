@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from common.settings import ServiceSettings, service_config, shared
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 
 def _cache_dir() -> Path:
@@ -43,7 +43,9 @@ class EmbedderSettings(ServiceSettings):
         description="Second look at the best passages: cohere (also Jina, vLLM, LiteLLM) or tei over HTTP, or onnx",
     )
     rerank_url: str = Field(default="", description="Address of the rerank endpoint, for cohere and tei")
-    rerank_api_key: str = Field(default="", description="Key sent to it as bearer token; none when empty")
+    rerank_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Key sent to it as bearer token; none when empty"
+    )
     rerank_model: str = Field(default="", description="Model named to it, for cohere")
     rerank_dir: Path | None = Field(
         default=None, description="Directory with model.onnx and tokenizer.json of a cross-encoder, for onnx"

@@ -30,7 +30,9 @@ class Shown:
 
 def show(found: Found, results: Results, mode: Mode) -> Shown:
     passage, ranked = found.passage, found.ranked
-    phrases = results.asked.phrases if mode != "phrase" else (tuple(results.asked.plain),)
+    phrases = results.asked.phrases
+    if ranked.chunk.phrase is not None and (mode == "phrase" or not phrases):
+        phrases = (tuple(results.asked.plain),)
     hit = _hit(passage, results, phrases, mode)
     locator = passage.locator
     if ranked.chunk.phrase is not None:

@@ -14,7 +14,7 @@ def reranker(s: EmbedderSettings) -> Reranker | None:
             s.rerank_url,
             dialect=s.rerank,
             model=s.rerank_model,
-            api_key=s.rerank_api_key,
+            api_key=s.rerank_api_key.get_secret_value(),
             seconds=s.rerank_seconds,
             batch=s.rerank_batch,
         )
