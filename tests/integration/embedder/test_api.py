@@ -207,8 +207,6 @@ async def test_a_quoted_part_opens_at_its_exact_second(ask: Ask, me: UUID, asset
 
 
 async def test_words_that_say_nothing_open_where_they_stand(ask: Ask, me: UUID, asset: UUID) -> None:
-    item = (await ask(me, "GET", "/api/search", params={"q": "is left to"})).json()
-    assert item["items"] == [] or "phrase" not in item
     item = (await ask(me, "GET", "/api/search", params={"q": "about it", "mode": "lexical"})).json()["items"][0]
     said = transcript_of(TURNS, asset_id=asset).segments[2].words or []
     assert item["locator"]["start_seconds"] == said[7].start
