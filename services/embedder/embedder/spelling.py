@@ -24,11 +24,11 @@ _STOPWORD_DOUBT = 0.3
 
 @dataclass(frozen=True)
 class _Doubtful:
-    """A word of the query that nothing readable holds, or hardly anything; ``terms`` by language."""
+    """A word of the query that no readable chunk holds, or hardly any (``held_by``); ``terms`` by language."""
 
     word: str
     terms: dict[str, str]
-    rare: bool
+    held_by: int
 
 
 async def spell(db: Database, user_id: UUID, asked: Asked) -> Spelling:
@@ -39,13 +39,15 @@ async def spell(db: Database, user_id: UUID, asked: Asked) -> Spelling:
     async with db.acquire() as conn:
         codes = sorted({language_code(language) for language in await rows.read_languages(conn)})
         doubtful = await _doubtful(conn, user_id, words, codes)
-        empty = {item.word: meant for item in doubtful if not item.rare and (meant := near.meant_stopword(item.word))}
+        empty = {
+            item.word: meant for item in doubtful if not item.held_by and (meant := near.meant_stopword(item.word))
+        }
         # First those that cannot be words without a subject.
         doubtful = sorted(doubtful, key=lambda item: item.word in empty)[:_MOST_SPELT]
         found = await _find(conn, user_id, doubtful) if doubtful else []
         found = await _with_surfaces(conn, user_id, found) if found else []
     found = [replace(item, share=item.share * _STOPWORD_DOUBT) if item.word in empty else item for item in found]
-    rare = {item.word for item in doubtful if item.rare}
+    rare = {item.word for item in doubtful if item.held_by}
     return Spelling(tuple(found), frozenset(empty), _suggestion(asked, found, empty, rare))
 
 
@@ -58,7 +60,7 @@ async def _doubtful(conn: Connection, user_id: UUID, words: Sequence[str], codes
         # A word that says nothing in one of the languages is known there.
         chunks = sum(known.get(counted, 0) for counted in set(terms.values()))
         if terms and len(terms) == len(codes) and chunks <= _RARE_CHUNKS:
-            doubtful.append(_Doubtful(word, terms, rare=chunks > 0))
+            doubtful.append(_Doubtful(word, terms, chunks))
     return doubtful
 
 
@@ -70,10 +72,10 @@ async def _find(conn: Connection, user_id: UUID, doubtful: Sequence[_Doubtful]) 
         chosen: dict[int, Near] = {}
         for counted in set(item.terms.values()):
             close = [candidate for candidate in candidates if candidate.word == counted]
-            for one in near.choose(counted, close, rare=item.rare):
+            for one in near.choose(counted, close, held_by=item.held_by):
                 if one.id not in chosen or chosen[one.id].share < one.share:
                     chosen[one.id] = replace(one, word=item.word)
-        if not chosen and not item.rare:
+        if not chosen and not item.held_by:
             chosen = {one.id: one for one in await _by_tail(conn, user_id, item)}
         found += sorted(chosen.values(), key=lambda one: (-one.share, one.term))[: near.MOST_NEAR]
     return found

@@ -261,7 +261,7 @@ async def test_retrieval_gives_words_lines_and_generations(ask: Ask, me: UUID, c
         assert chunk["source"] == "recordings"
         assert meta["asset_id"] == str(asset)
         assert meta["revision"] == 1
-        assert set(meta["scores"]) == {"lexical", "semantic", "phrase"}
+        assert set(meta["scores"]) == {"lexical", "semantic", "phrase", "title", "rerank"}
         assert " ".join(chunk["content"][a:b] for a, b, _, _ in meta["words"]) == chunk["content"]
         assert meta["locator"]["start_seconds"] == meta["words"][0][2]
         assert meta["lines"][0][:2] == [0, meta["lines"][0][1]]
@@ -338,6 +338,7 @@ WRONG_INPUTS: list[tuple[dict[str, Any], str]] = [
     ({"input": True}, "item 0 is no text"),
     ({}, "input"),
     ({"input": ["a"] * 2049}, "2048"),
+    ({"input": ["a" * 40_000]}, "item 0 has 40000 characters"),
     ({"input": "a", "encoding_format": "hex"}, "encoding_format"),
     ({"input": "a", "dimensions": 1536}, "dimensions: all-MiniLM-L6-v2 has 384"),
     ({"input": "a", "dimensions": -1}, "dimensions"),

@@ -34,36 +34,36 @@ def candidates(*terms: tuple[str, int], word: str = "budgte", alike: str = "") -
 
 
 def test_few_slips_come_before_many_and_the_frequent_before_the_rare() -> None:
-    found = choose("budgte", candidates(("budget", 5), ("budge", 5), ("budgte", 900), ("gadget", 900)), rare=False)
+    found = choose("budgte", candidates(("budget", 5), ("budge", 5), ("budgte", 900), ("gadget", 900)))
     assert [near.term for near in found][:2] == ["budge", "budget"]
     assert found[0].share == found[1].share == pytest.approx(0.8)
-    many = choose("budgte", candidates(("budget", 500), ("budge", 1)), rare=False)
+    many = choose("budgte", candidates(("budget", 500), ("budge", 1)))
     assert [near.term for near in many] == ["budget", "budge"]
     assert 0 < many[1].share < many[0].share < 1
 
 
 def test_another_beginning_is_less_likely_and_the_same_sound_more() -> None:
-    found = choose("cofee", candidates(("coffe", 1), ("tofee", 1), word="cofee"), rare=False)
+    found = choose("cofee", candidates(("coffe", 1), ("tofee", 1), word="cofee"))
     assert [near.term for near in found] == ["coffe", "tofee"]
-    found = choose("meier", candidates(("meyer", 1), ("meter", 3), word="meier", alike="meyer"), rare=False)
+    found = choose("meier", candidates(("meyer", 1), ("meter", 3), word="meier", alike="meyer"))
     assert found[0].term == "meyer"
 
 
 def test_two_slips_are_believed_only_of_long_words_and_of_those_that_sound_alike() -> None:
-    assert choose("abcd", candidates(("axcy", 9), word="abcd"), rare=False) == []
-    assert choose("kubernetis", candidates(("cubernetes", 9), word="kubernetis"), rare=False)
-    assert choose("nalen", candidates(("nehlen", 9), word="nalen"), rare=False) == []
-    assert choose("nalen", candidates(("nehlen", 9), word="nalen", alike="nehlen"), rare=False)
+    assert choose("abcd", candidates(("axcy", 9), word="abcd")) == []
+    assert choose("kubernetis", candidates(("cubernetes", 9), word="kubernetis"))
+    assert choose("nalen", candidates(("nehlen", 9), word="nalen")) == []
+    assert choose("nalen", candidates(("nehlen", 9), word="nalen", alike="nehlen"))
 
 
 def test_a_rare_word_is_stood_in_for_with_little_weight_by_frequent_ones_only() -> None:
-    found = choose("harbur", candidates(("harbour", 9), ("harbut", 1), word="harbur"), rare=True)
+    found = choose("harbur", candidates(("harbour", 9), ("harbut", 1), word="harbur"), held_by=1)
     assert [(near.term, near.share) for near in found] == [("harbour", pytest.approx(0.3))]
 
 
 def test_no_more_than_five() -> None:
     terms = [(f"budgt{letter}", 1) for letter in "abcdfghij"]
-    assert len(choose("budgte", candidates(*terms), rare=False)) == MOST_NEAR
+    assert len(choose("budgte", candidates(*terms))) == MOST_NEAR
 
 
 def test_misspelt_words_that_say_nothing() -> None:

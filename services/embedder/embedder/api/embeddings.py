@@ -14,7 +14,9 @@ from embedder.providers.embedder import Embedder, Vectors
 
 # Any of these names means the model that this service has.
 _ANY = ("default", "")
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=32_768)]
+_MOST_TEXTS = 2048
+_LONGEST_TEXT = 32_768
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_TEXT)]
 
 
 class EmbeddingsQuery(BaseModel):
@@ -22,7 +24,7 @@ class EmbeddingsQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    input: _Text | Annotated[list[_Text], Field(min_length=1, max_length=2048)]
+    input: _Text | Annotated[list[_Text], Field(min_length=1, max_length=_MOST_TEXTS)]
     model: str = Field(default="default", max_length=200)
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(default=None, ge=1, description="None, or as many as the model has")
@@ -35,6 +37,8 @@ class EmbeddingsQuery(BaseModel):
         texts = cast("list[object]", given) if isinstance(given, list) else [value]
         if not texts:
             raise ValueError("an empty list: send at least one text")
+        if len(texts) > _MOST_TEXTS:
+            raise ValueError(f"{len(texts)} texts: send at most {_MOST_TEXTS} at a time")
         if any(isinstance(text, int | list) and not isinstance(text, bool) for text in texts):
             raise ValueError("arrays of tokens are not understood, because this model has its own tokens: send text")
         for place, text in enumerate(texts):
@@ -42,6 +46,8 @@ class EmbeddingsQuery(BaseModel):
                 raise ValueError(f"item {place} is no text")  # noqa: TRY004 (pydantic reports only ValueError)
             if not text:
                 raise ValueError(f"item {place} is empty: send at least one character")
+            if len(text) > _LONGEST_TEXT:
+                raise ValueError(f"item {place} has {len(text)} characters: send at most {_LONGEST_TEXT}")
         return value
 
 

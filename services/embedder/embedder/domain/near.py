@@ -14,6 +14,8 @@ MOST_NEAR = 5
 # What the best of them weighs beside the word itself, for a word that nothing readable holds, and for a rare one.
 _UNKNOWN_SHARE = 0.8
 _RARE_SHARE = 0.3
+# A rare word may be a slip of one that so many times more chunks hold.
+_MUCH_MORE = 8
 # Shorter words have too many neighbours.
 _SHORTEST = 4
 _SHORTEST_STOPWORD = 3
@@ -100,14 +102,15 @@ def meant_stopword(word: str) -> str | None:
     return min(close, key=lambda known: (known[0] != word[0], known), default=None)
 
 
-def choose(word: str, candidates: Sequence[Candidate], *, rare: bool) -> list[Near]:
-    """At most ``MOST_NEAR``, the likeliest first. ``word`` is as the candidates are: stemmed.
+def choose(word: str, candidates: Sequence[Candidate], *, held_by: int = 0) -> list[Near]:
+    """At most ``MOST_NEAR``, the likeliest first. ``word`` is as the candidates are: stemmed; ``held_by``: chunks that
+    hold the word itself.
 
     Likely is what needs few slips, what begins with the same letter, what sounds alike, and what is often said.
     """
     if len(word) < _SHORTEST:
         return []
-    likely = {candidate: _likelihood(word, candidate, rare=rare) for candidate in candidates}
+    likely = {candidate: _likelihood(word, candidate, held_by) for candidate in candidates}
     best = max(likely.values(), default=0.0)
     if not best:
         return []
@@ -115,7 +118,7 @@ def choose(word: str, candidates: Sequence[Candidate], *, rare: bool) -> list[Ne
         (candidate for candidate, value in likely.items() if value >= _UNLIKELY * best),
         key=lambda candidate: (-likely[candidate], candidate.term),
     )
-    share = _RARE_SHARE if rare else _UNKNOWN_SHARE
+    share = _RARE_SHARE if held_by else _UNKNOWN_SHARE
     return [
         Near(found.word, found.id, found.term, found.df, share * likely[found] / best) for found in kept[:MOST_NEAR]
     ]
@@ -130,11 +133,11 @@ def alike(word: str, candidates: Sequence[Candidate]) -> list[Near]:
     ]
 
 
-def _likelihood(word: str, candidate: Candidate, *, rare: bool) -> float:
+def _likelihood(word: str, candidate: Candidate, held_by: int) -> float:
     slips = distance(word, candidate.term, 2)
     length = min(len(word), len(candidate.term))
-    believed = slips == 1 or (slips == 2 and not rare and (length >= _LONG or (candidate.alike and length > _SHORTEST)))
-    if not believed or (rare and (length <= _SHORTEST or candidate.df <= 1)):
+    believed = slips == 1 or (slips == 2 and not held_by and (length >= _LONG or (candidate.alike and length > 4)))
+    if not believed or (held_by and (length <= _SHORTEST or candidate.df < _MUCH_MORE * held_by)):
         return 0.0
     value = (1.0 if slips == 1 else 0.15) * (candidate.df + 1) ** 0.3
     if word[:1] != candidate.term[:1]:
