@@ -50,7 +50,7 @@ PARAMS = st.lists(st.sampled_from(sorted(OTHERS)), max_size=3, unique=True).flat
     lambda names: st.fixed_dictionaries({name: OTHERS[name] for name in names})
 )
 JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    st.none() | st.booleans() | st.integers() | st.floats(-9, 9) | st.text(max_size=10),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )

@@ -208,7 +208,8 @@ async def phrase_leg(
 async def title_leg(conn: Connection, user_id: UUID, filters: Filters, words: Sequence[str]) -> list[TitleMatch]:
     """Assets in whose title a word stands that shares a key with one of ``words``; those that share most first."""
     arguments = Arguments()
-    keys = f"title_keys({arguments.add(' '.join(words))})"
+    # As a subquery it is computed once, not for every row.
+    keys = f"(SELECT title_keys({arguments.add(' '.join(words))}))"
     scope = allowed(arguments, user_id, filters)
     return await _titles(
         conn,
