@@ -64,7 +64,8 @@ class Search:
             async with self._snapshot() as conn:
                 held = await self._held(conn, question)
                 listing = await self._listed(conn, question, held)
-                judged = listing.ranked[:0] if listing is held else self.reranking.judged(wanted, listing.ranked)
+                # What an earlier page showed has been judged; what follows it stays behind it.
+                judged = listing.ranked[:0] if held else self.reranking.judged(wanted, listing.ranked)
                 passages = await self._passages(conn, question, [*judged, *_page(wanted, listing.ranked)])
                 generations = await scope.generations(conn, user_id, wanted.filters.collection_id)
             if judged:
@@ -120,7 +121,14 @@ class Search:
         )
         found = await legs.listing()
         ordered = Listing(await self._sorted(conn, found.ranked, question.wanted), found.complete)
-        return held.followed_by(ordered) if held else ordered
+        if held is None:
+            return ordered
+        merged = held.followed_by(ordered)
+        return (
+            replace(merged, ranked=ranking.best_of_each_asset(merged.ranked))
+            if question.wanted.one_per_asset
+            else merged
+        )
 
     async def _sorted(self, conn: Connection, ranked: list[Ranked], wanted: Wanted) -> list[Ranked]:
         if wanted.one_per_asset and not self.reranking.wanted(wanted):

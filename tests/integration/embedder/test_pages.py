@@ -87,6 +87,29 @@ async def test_lists_are_forgotten_in_time_and_then_made_anew(world: World) -> N
     assert await world.count("result_lists") == 0
 
 
+async def test_a_page_beyond_what_was_kept_goes_on_without_repeating(world: World) -> None:
+    world.chunk_tokens = 20
+    me = await world.user()
+    collection = await world.collection(me)
+    for _ in range(3):
+        await world.recording(collection, TALK)
+    first = await page(world, me, 0, limit=5)
+    # As if the first page had looked no further than this.
+    await world.admin.execute(
+        "UPDATE embedder.result_lists SET complete = false, "
+        "items = (SELECT json_agg(i.item) FROM json_array_elements(items) WITH ORDINALITY AS i (item, n) WHERE n <= 7)"
+    )
+    await world.recording(collection, [("Ben", "website budget website budget website budget")])
+    second = await page(world, me, 5, limit=5)
+    third = await page(world, me, 10, limit=100)
+    shown = [*first, *second, *third]
+    assert len(shown) == len(set(shown)) == await world.count("chunks")
+    grouped = await page(world, me, 0, limit=1, one_per_asset=True)
+    await world.admin.execute("UPDATE embedder.result_lists SET complete = false")
+    grouped += await page(world, me, 1, limit=10, one_per_asset=True)
+    assert len(grouped) == len(set(grouped)) == 4
+
+
 async def test_what_is_kept_holds_no_words(world: World) -> None:
     world.chunk_tokens = 20
     me = await world.user()
