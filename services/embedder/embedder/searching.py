@@ -90,8 +90,8 @@ class Search:
         finally:
             if making:
                 making.cancel()
-        if needs_vector and spelling.suggestion:
-            vector = await self.vectors.of(self.embedder, spelling.suggestion)
+        if needs_vector and spelling.meant:
+            vector = await self.vectors.of(self.embedder, spelling.meant)
         return _Question(user_id, wanted, asked, spelling, vector)
 
     @asynccontextmanager

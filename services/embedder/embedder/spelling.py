@@ -1,7 +1,7 @@
 """Forgiveness: what a query's unknown words may have been meant to be, in words that the asker may read."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from embedder.queries.spelling import Sample
 
 # A query of more unknown words is in a language that nobody spoke, and no near word will mend it.
 _MOST_SPELT = 12
+_MOST_CONSIDERED = 40
 # A word in so few chunks may be a slip of the recogniser itself.
 _RARE_CHUNKS = 2
 # Of a word that is as near to one that says nothing.
@@ -38,7 +39,7 @@ async def spell(db: Database, user_id: UUID, asked: Asked) -> Spelling:
         return Spelling()
     async with db.acquire() as conn:
         codes = sorted({language_code(language) for language in await rows.read_languages(conn)})
-        doubtful = await _doubtful(conn, user_id, words, codes)
+        doubtful = (await _doubtful(conn, user_id, words, codes))[:_MOST_CONSIDERED]
         empty = {
             item.word: meant for item in doubtful if not item.held_by and (meant := near.meant_stopword(item.word))
         }
@@ -48,7 +49,9 @@ async def spell(db: Database, user_id: UUID, asked: Asked) -> Spelling:
         found = await _with_surfaces(conn, user_id, found) if found else []
     found = [replace(item, share=item.share * _STOPWORD_DOUBT) if item.word in empty else item for item in found]
     rare = {item.word for item in doubtful if item.held_by}
-    return Spelling(tuple(found), frozenset(empty), _suggestion(asked, found, empty, rare))
+    best = {item.word: item.surface for item in reversed(found) if item.surface and item.word not in rare} | empty
+    plain = {word: meant for word, meant in best.items() if word not in empty or near.is_plain_slip(word, meant)}
+    return Spelling(tuple(found), frozenset(empty), _respelt(asked, plain), _respelt(asked, best))
 
 
 async def _doubtful(conn: Connection, user_id: UUID, words: Sequence[str], codes: Sequence[str]) -> list[_Doubtful]:
@@ -65,32 +68,54 @@ async def _doubtful(conn: Connection, user_id: UUID, words: Sequence[str], codes
 
 
 async def _find(conn: Connection, user_id: UUID, doubtful: Sequence[_Doubtful]) -> list[Near]:
-    terms = sorted({counted for item in doubtful for counted in item.terms.values()})
-    candidates = await rows.near_terms(conn, user_id, terms)
+    wanted = {form for item in doubtful for form in (*item.terms.values(), *(head for head, _ in _heads(item)))}
+    candidates: dict[str, list[Candidate]] = {}
+    for candidate in await rows.near_terms(conn, user_id, sorted(wanted)):
+        candidates.setdefault(candidate.word, []).append(candidate)
     found: list[Near] = []
     for item in doubtful:
-        chosen: dict[int, Near] = {}
-        for counted in set(item.terms.values()):
-            close = [candidate for candidate in candidates if candidate.word == counted]
-            for one in near.choose(counted, close, held_by=item.held_by):
-                if one.id not in chosen or chosen[one.id].share < one.share:
-                    chosen[one.id] = replace(one, word=item.word)
-        if not chosen and not item.held_by:
-            chosen = {one.id: one for one in await _by_tail(conn, user_id, item)}
-        found += sorted(chosen.values(), key=lambda one: (-one.share, one.term))[: near.MOST_NEAR]
+        likely = await asyncio.to_thread(_likely, item, candidates)
+        if not likely and not item.held_by:
+            likely = await _by_tail(conn, user_id, item)
+        found += near.choose(item.word, likely, held_by=item.held_by)
     return found
 
 
-async def _by_tail(conn: Connection, user_id: UUID, item: _Doubtful) -> list[Near]:
+def _heads(item: _Doubtful) -> list[tuple[str, str]]:
+    return [] if item.held_by else near.heads(item.word)
+
+
+def _likely(item: _Doubtful, candidates: Mapping[str, Sequence[Candidate]]) -> dict[Candidate, float]:
+    """Candidates of the word's terms, and of its heads where the rest of the word is a suffix to them."""
+    likely: dict[Candidate, float] = {}
+
+    def weigh(form: str, candidate: Candidate) -> None:
+        one = replace(candidate, word=item.word, alike=False)
+        likely[one] = max(likely.get(one, 0.0), near.likelihood(form, candidate, item.held_by))
+
+    for form in set(item.terms.values()):
+        for candidate in candidates.get(form, ()):
+            weigh(form, candidate)
+    for head, rest in _heads(item):
+        for candidate in candidates.get(head, ()):
+            if near.distance(head, candidate.term, 1) == 1 and _is_stem(candidate.term, rest, item.terms):
+                weigh(head, candidate)
+    return {candidate: value for candidate, value in likely.items() if value}
+
+
+def _is_stem(counted: str, rest: str, codes: Iterable[str]) -> bool:
+    return any(stems([counted + rest], code)[0] == counted for code in codes)
+
+
+async def _by_tail(conn: Connection, user_id: UUID, item: _Doubtful) -> dict[Candidate, float]:
     """Where the slip is in a suffix, what is left of the word without it is the term."""
     variants = near.tail_variants(item.word)
     if not variants:
-        return []
+        return {}
     made = await asyncio.to_thread(lambda: {counted for code in item.terms for counted in stems(variants, code)})
-    known = await rows.known_terms(conn, user_id, sorted(made))
+    known = [one for one in await rows.known_terms(conn, user_id, sorted(made)) if one.readable]
     # Measured by the term itself a suffix would count as many slips; its variants all have one.
-    close = [Candidate(item.word, one.id, one.term, one.df, alike=False) for one in known if one.readable]
-    return near.alike(item.word, close)
+    return {Candidate(item.word, one.id, one.term, one.df, alike=False): (one.df + 1) ** 0.3 for one in known}
 
 
 async def _with_surfaces(conn: Connection, user_id: UUID, found: Sequence[Near]) -> list[Near]:
@@ -112,7 +137,7 @@ def _surface(item: Near, samples: Sequence[Sample]) -> str:
     )
 
 
-def _suggestion(asked: Asked, found: Sequence[Near], empty: dict[str, str], rare: set[str]) -> str | None:
-    best = {item.word: item.surface for item in reversed(found) if item.surface and item.word not in rare} | empty
+def _respelt(asked: Asked, best: Mapping[str, str]) -> str | None:
+    """The query in another spelling; None when no word of it has one."""
     changed = [(token, best[token.word]) for token in asked.words if token.word in best]
     return exchange(asked.text, changed) if changed else None

@@ -1,7 +1,18 @@
 """Near words: which are believed, and what they weigh."""
 
 import pytest
-from embedder.domain.near import MOST_NEAR, Candidate, choose, distance, meant_stopword, tail_variants
+from embedder.domain import near
+from embedder.domain.near import (
+    MOST_NEAR,
+    Candidate,
+    Near,
+    distance,
+    heads,
+    is_plain_slip,
+    likelihood,
+    meant_stopword,
+    tail_variants,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,18 +44,23 @@ def candidates(*terms: tuple[str, int], word: str = "budgte", alike: str = "") -
     return [Candidate(word, number, term, df, term == alike) for number, (term, df) in enumerate(terms)]
 
 
+def choose(word: str, found: list[Candidate], *, held_by: int = 0) -> list[Near]:
+    likely = {candidate: likelihood(word, candidate, held_by) for candidate in found}
+    return near.choose(word, {candidate: value for candidate, value in likely.items() if value}, held_by=held_by)
+
+
 def test_few_slips_come_before_many_and_the_frequent_before_the_rare() -> None:
     found = choose("budgte", candidates(("budget", 5), ("budge", 5), ("budgte", 900), ("gadget", 900)))
-    assert [near.term for near in found][:2] == ["budge", "budget"]
-    assert found[0].share == found[1].share == pytest.approx(0.8)
-    many = choose("budgte", candidates(("budget", 500), ("budge", 1)))
-    assert [near.term for near in many] == ["budget", "budge"]
+    assert [one.term for one in found][:2] == ["budget", "budge"], "a swap is likelier than a letter too many"
+    assert found[0].share == pytest.approx(0.6)
+    many = choose("budgte", candidates(("budget", 50), ("budge", 1)))
+    assert [one.term for one in many] == ["budget", "budge"]
     assert 0 < many[1].share < many[0].share < 1
 
 
 def test_another_beginning_is_less_likely_and_the_same_sound_more() -> None:
     found = choose("cofee", candidates(("coffe", 1), ("tofee", 1), word="cofee"))
-    assert [near.term for near in found] == ["coffe", "tofee"]
+    assert [one.term for one in found] == ["coffe", "tofee"]
     found = choose("meier", candidates(("meyer", 1), ("meter", 3), word="meier", alike="meyer"))
     assert found[0].term == "meyer"
 
@@ -58,7 +74,7 @@ def test_two_slips_are_believed_only_of_long_words_and_of_those_that_sound_alike
 
 def test_a_rare_word_is_stood_in_for_with_little_weight_by_frequent_ones_only() -> None:
     found = choose("harbur", candidates(("harbour", 9), ("harbut", 1), word="harbur"), held_by=1)
-    assert [(near.term, near.share) for near in found] == [("harbour", pytest.approx(0.3))]
+    assert [(one.term, one.share) for one in found] == [("harbour", pytest.approx(0.3))]
 
 
 def test_no_more_than_five() -> None:
@@ -71,7 +87,9 @@ def test_misspelt_words_that_say_nothing() -> None:
     assert meant_stopword("whcih") == "which"
     assert meant_stopword("budget") is None
     assert meant_stopword("a") is None
-    assert meant_stopword("cap") is None
+    assert meant_stopword("jhe") == "the"
+    assert meant_stopword("ohat") == "what"
+    assert [is_plain_slip(*pair) for pair in (("teh", "the"), ("jhe", "the"), ("ohat", "what"))] == [True, False, True]
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=6, max_size=12))
@@ -85,3 +103,14 @@ def test_a_slip_in_the_suffix_is_put_right() -> None:
     assert "discussion" in tail_variants("discussoin")
     assert "meeting" in tail_variants("meetinf")
     assert tail_variants("日本語日本語") == []
+
+
+def test_a_word_is_cut_wherever_a_suffix_may_begin() -> None:
+    assert heads("discssion")[:4] == [("discssion", ""), ("discssio", "n"), ("discssi", "on"), ("discss", "ion")]
+    assert min(len(head) for head, _ in heads("discssion")) == 4
+    assert heads("usr") == []
+
+
+def test_of_three_letters_only_a_missing_one_is_believed() -> None:
+    assert choose("usr", candidates(("user", 5), ("use", 50), ("usb", 50), word="usr"))[0].term == "user"
+    assert len(choose("usr", candidates(("user", 5), ("use", 50), ("usb", 50), word="usr"))) == 1

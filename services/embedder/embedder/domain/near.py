@@ -3,7 +3,7 @@
 Candidates share one form with a letter left out (Garbe's symmetric deletion), or a sound; the database finds them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import ascii_lowercase
 
@@ -12,7 +12,7 @@ from embedder.domain.stopwords import ENGLISH
 # Terms that stand in for one word of a query.
 MOST_NEAR = 5
 # What the best of them weighs beside the word itself, for a word that nothing readable holds, and for a rare one.
-_UNKNOWN_SHARE = 0.8
+_UNKNOWN_SHARE = 0.6
 _RARE_SHARE = 0.3
 # A rare word may be a slip of one that so many times more chunks hold.
 _MUCH_MORE = 8
@@ -23,9 +23,16 @@ _SHORTEST_STOPWORD = 3
 _LONG = 7
 # A candidate that is so much less likely than the best is left out.
 _UNLIKELY = 0.15
+_LONGEST_SUFFIX = 6
 # A slip in a suffix keeps the stemmer from taking the suffix off: these letters make suffixes.
 _TAIL = 4
 _TAIL_LETTERS = "abdegilmnorsty"
+_STOPWORDS = sorted(known for known in ENGLISH if len(known) >= 2 and "'" not in known)
+# The likeliest in questions, in this order.
+_OFTEN = (
+    "the of and what to in that is was for on about how did do with at by be this are from or who when where why which"
+)
+_PLACES = {known: place for place, known in enumerate(_OFTEN.split())}
 
 
 @dataclass(frozen=True)
@@ -57,11 +64,13 @@ class Spelling:
     """What is made of a query's unknown words: ``empty`` ones are misspelt words that say nothing.
 
     ``suggestion`` is the query in another spelling, of words that its asker may read; None when it is fine.
+    ``meant`` is what to look for the meaning of: short words that say nothing are put right in it too.
     """
 
     near: tuple[Near, ...] = ()
     empty: frozenset[str] = field(default_factory=frozenset[str])
     suggestion: str | None = None
+    meant: str | None = None
 
 
 def distance(a: str, b: str, most: int) -> int:
@@ -87,30 +96,47 @@ def may_be_misspelt(word: str) -> bool:
 
 
 def meant_stopword(word: str) -> str | None:
-    """The English word without a subject that is one slip away."""
+    """The English word without a subject that is one slip away; the likeliest in a question, when there are several."""
     if not _SHORTEST_STOPWORD <= len(word) <= 10:
         return None
-    close = [
-        known
-        for known in ENGLISH
-        if len(known) >= _SHORTEST_STOPWORD
-        and "'" not in known
-        and distance(word, known, 1) == 1
-        # Of three letters any other one makes another word.
-        and (len(word) >= _SHORTEST or sorted(word) == sorted(known))
-    ]
-    return min(close, key=lambda known: (known[0] != word[0], known), default=None)
+    close = [known for known in _STOPWORDS if distance(word, known, 1) == 1]
+    return min(close, key=lambda known: (_PLACES.get(known, len(_PLACES)), known), default=None)
 
 
-def choose(word: str, candidates: Sequence[Candidate], *, held_by: int = 0) -> list[Near]:
-    """At most ``MOST_NEAR``, the likeliest first. ``word`` is as the candidates are: stemmed; ``held_by``: chunks that
-    hold the word itself.
+def is_plain_slip(word: str, known: str) -> bool:
+    """Whether to tell people so: of three letters any other one makes another word."""
+    return len(word) >= _SHORTEST or sorted(word) == sorted(known)
+
+
+def heads(word: str) -> list[tuple[str, str]]:
+    """The word cut in two where a suffix may begin, the whole word first. A slip keeps the stemmer from finding it."""
+    shortest = max(_SHORTEST, len(word) - _LONGEST_SUFFIX)
+    return [(word[:end], word[end:]) for end in range(len(word), shortest - 1, -1)]
+
+
+def likelihood(word: str, candidate: Candidate, held_by: int = 0) -> float:
+    """Of the candidate being meant by ``word``, which is as terms are: stemmed; ``held_by``: chunks that hold it.
 
     Likely is what needs few slips, what begins with the same letter, what sounds alike, and what is often said.
     """
-    if len(word) < _SHORTEST:
-        return []
-    likely = {candidate: _likelihood(word, candidate, held_by) for candidate in candidates}
+    slips = distance(word, candidate.term, 2)
+    length = min(len(word), len(candidate.term))
+    believed = slips == 1 or (slips == 2 and not held_by and (length >= _LONG or (candidate.alike and length > 4)))
+    swapped = sorted(word) == sorted(candidate.term)
+    # Of three letters it is believed only that one is missing or two are swapped.
+    believed = believed and (len(word) >= _SHORTEST or swapped or len(candidate.term) > len(word))
+    if not believed or (held_by and (length <= _SHORTEST or candidate.df < _MUCH_MORE * held_by)):
+        return 0.0
+    value = (1.0 if slips == 1 else 0.15) * (candidate.df + 1) ** 0.3 * len(candidate.term) / len(word)
+    if swapped:
+        value *= 1.5
+    elif word[:1] != candidate.term[:1]:
+        value *= 0.4
+    return value * (2.0 if candidate.alike else 1.0)
+
+
+def choose(word: str, likely: Mapping[Candidate, float], *, held_by: int = 0) -> list[Near]:
+    """At most ``MOST_NEAR`` of candidates by how likely they are, the likeliest first."""
     best = max(likely.values(), default=0.0)
     if not best:
         return []
@@ -119,30 +145,7 @@ def choose(word: str, candidates: Sequence[Candidate], *, held_by: int = 0) -> l
         key=lambda candidate: (-likely[candidate], candidate.term),
     )
     share = _RARE_SHARE if held_by else _UNKNOWN_SHARE
-    return [
-        Near(found.word, found.id, found.term, found.df, share * likely[found] / best) for found in kept[:MOST_NEAR]
-    ]
-
-
-def alike(word: str, candidates: Sequence[Candidate]) -> list[Near]:
-    """At most ``MOST_NEAR`` of candidates that are all one slip away, the most frequent first."""
-    kept = sorted(candidates, key=lambda found: (-found.df, found.term))[:MOST_NEAR]
-    return [
-        Near(word, found.id, found.term, found.df, _UNKNOWN_SHARE * ((found.df + 1) / (kept[0].df + 1)) ** 0.3)
-        for found in kept
-    ]
-
-
-def _likelihood(word: str, candidate: Candidate, held_by: int) -> float:
-    slips = distance(word, candidate.term, 2)
-    length = min(len(word), len(candidate.term))
-    believed = slips == 1 or (slips == 2 and not held_by and (length >= _LONG or (candidate.alike and length > 4)))
-    if not believed or (held_by and (length <= _SHORTEST or candidate.df < _MUCH_MORE * held_by)):
-        return 0.0
-    value = (1.0 if slips == 1 else 0.15) * (candidate.df + 1) ** 0.3
-    if word[:1] != candidate.term[:1]:
-        value *= 0.4
-    return value * (2.0 if candidate.alike else 1.0)
+    return [Near(word, found.id, found.term, found.df, share * likely[found] / best) for found in kept[:MOST_NEAR]]
 
 
 def tail_variants(word: str) -> list[str]:
