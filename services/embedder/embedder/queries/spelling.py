@@ -10,7 +10,7 @@ from common.db import Connection
 from embedder.domain.near import Candidate
 
 # More candidates than this have nothing to tell the likely from the unlikely.
-_CANDIDATES = 100
+_CANDIDATES = 60
 _SAMPLES = 3
 _LOOKED_AT = 2000
 # A word in more chunks than this is known to everybody: looking for one that the asker may read could take long.
