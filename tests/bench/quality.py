@@ -3,7 +3,8 @@
     PYTHONPATH=tests:. python -m bench.quality qmsum_val.jsonl [tokens per chunk]
 
 The file is a split of QMSum in its `jsonl` form (github.com/Yale-LILY/QMSum, MIT). All its meetings go into one index;
-a chunk is relevant to a question if it overlaps the turns that the annotators marked as its answer.
+a chunk is relevant to a question if it overlaps the turns that the annotators marked as its answer. Then every word
+of every question is misspelt by one slip, and all of it is measured again.
 """
 
 import asyncio
@@ -13,8 +14,10 @@ import re
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
+from string import ascii_lowercase
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,6 +34,7 @@ from stack.testing import ThrowawayPostgres
 from tests.integration.embedder.world import World, transcript_of
 
 MODES: tuple[Mode, ...] = ("lexical", "semantic", "hybrid")
+SEED = 11
 _NOISE = re.compile(r"\{[^}]*\}")
 
 
@@ -93,22 +97,50 @@ async def _relevant(world: World, question: Question) -> set[int]:
     return {row["number"] for row in rows if any(row["last"] > a and row["first"] < b for a, b in question.spans)}
 
 
+def misspell(text: str, random: Random) -> str:
+    """Every word of two letters or more with one letter left out, added, exchanged, or swapped with the next."""
+    return re.sub(r"[A-Za-z]{2,}", lambda word: _slip(word.group(), random), text)
+
+
+def _slip(word: str, random: Random) -> str:
+    while True:
+        place, letter = random.randrange(len(word)), random.choice(ascii_lowercase)
+        made = random.choice(
+            (
+                word[:place] + word[place + 1 :],
+                word[:place] + letter + word[place:],
+                word[:place] + letter + word[place + 1 :],
+                word[:place] + word[place : place + 2][::-1] + word[place + 2 :],
+            )
+        )
+        if made.lower() != word.lower():
+            return made
+
+
 async def run(admin: asyncpg.Connection, db: Database, folder: Path, path: Path, tokens: int) -> list[list[str]]:
-    """Rows of (mode, nDCG@10)."""
+    """Rows of (mode, nDCG@10, the same with every word misspelt, their ratio)."""
     store = f"file://{folder / uuid4().hex}"
     await bootstrap.prepare_store(store)
     world = World(admin, db, open_store(store), MiniLm(folder), chunk_tokens=tokens)
     user = await world.user()
     questions = await index(world, await world.collection(user), path)
     await admin.execute("VACUUM ANALYZE")
-    return [[mode, f"{await measure(world, user, questions, mode):.3f}"] for mode in MODES]
+    random = Random(SEED)
+    misspelt = [replace(question, text=misspell(question.text, random)) for question in questions]
+    rows: list[list[str]] = []
+    for mode in MODES:
+        clean, wrong = [await measure(world, user, asked, mode) for asked in (questions, misspelt)]
+        rows.append([mode, f"{clean:.3f}", f"{wrong:.3f}", f"{wrong / clean:.2f}"])
+    return rows
 
 
 async def main(path: Path, tokens: int) -> None:
     with ThrowawayPostgres() as postgres, TemporaryDirectory() as folder:
         async with migrated(postgres.url) as (admin, db):
             rows = await run(admin, db, Path(folder), path, tokens)
-    show(f"nDCG@10 on {path.name}, chunks of {tokens} tokens", ("mode", "nDCG@10"), rows)
+    show(
+        f"nDCG@10 on {path.name}, chunks of {tokens} tokens", ("mode", "nDCG@10", "every word misspelt", "ratio"), rows
+    )
 
 
 if __name__ == "__main__":

@@ -96,3 +96,15 @@ def test_npm(stack: ThrowawayStack, clip: Path) -> None:
     deltas = [event["delta"] for event in found["events"] if event["type"] == "transcript.text.delta"]
     assert "".join(deltas) == text == found["events"][-1]["text"]
     assert found["refusal"] == {"name": "NotFoundError", "status": 404, "code": "model_not_found", "param": "model"}
+
+
+def test_embeddings(client: openai.OpenAI) -> None:
+    texts = ["The harbour will be dredged.", "東京 🙂"]
+    packed = client.embeddings.create(input=texts, model="default")
+    plain = client.embeddings.create(input=texts, model="default", encoding_format="float")
+    for one, other in zip(packed.data, plain.data, strict=True):
+        assert one.embedding == pytest.approx(other.embedding, abs=1e-6)
+        assert sum(value * value for value in one.embedding) == pytest.approx(1, abs=1e-3)
+    assert packed.usage.total_tokens > 5
+    with pytest.raises(openai.UnprocessableEntityError, match="send text"):
+        client.embeddings.create(input=[[1, 2], [3]], model="default")

@@ -241,6 +241,13 @@ class FoundAsset(Model):
     collection_id: str | None = None
 
 
+class HeardAs(Model):
+    """A word of the query that stands in the passage in another form: `text`."""
+
+    word: str
+    text: str
+
+
 class Hit(Model):
     """One passage; `highlights` are [from, to) in code points of `text`."""
 
@@ -251,6 +258,7 @@ class Hit(Model):
     locator: Locator
     url: str
     score: float
+    heard_as: list[HeardAs] = Field(default_factory=list[HeardAs])
 
 
 class SearchResults(Model):

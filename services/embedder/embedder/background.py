@@ -6,7 +6,7 @@ from common.db import Database
 
 from embedder import metrics
 from embedder.providers.minilm import MiniLm
-from embedder.queries import terms
+from embedder.queries import results, terms
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Upkeep:
         """Words that no chunk holds any more, or never did: their recording was deleted before it was indexed."""
         async with self.db.transaction() as conn:
             await terms.remove_unused_terms(conn)
+
+    async def forget_results(self) -> None:
+        async with self.db.transaction() as conn:
+            await results.forget_lists(conn)
 
     async def release_model(self) -> None:
         self.model.release_idle(self.model_idle_seconds)

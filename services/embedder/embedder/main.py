@@ -19,10 +19,14 @@ from embedder.background import Upkeep
 from embedder.handlers import Handlers
 from embedder.indexing import Indexer
 from embedder.providers.minilm import MiniLm
+from embedder.providers.rerankers import reranker
+from embedder.query_vectors import QueryVectors
+from embedder.reranking import Reranking
 from embedder.searching import Search
 from embedder.settings import EmbedderSettings
 
 _FORGET_SECONDS = 600.0
+_FORGET_RESULTS_SECONDS = 60.0
 
 
 def build(settings: EmbedderSettings | None = None) -> Service:
@@ -32,7 +36,8 @@ def build(settings: EmbedderSettings | None = None) -> Service:
 
     model = MiniLm(s.model_dir, threads=s.threads)
     handlers = Handlers(db, Indexer(db, store, model, s.chunk_tokens, s.batch_chunks))
-    search = Search(db, model, s.ef_search, s.exact_chunks)
+    reranking = Reranking(reranker(s), s.rerank_top_k)
+    search = Search(db, model, s.ef_search, s.exact_chunks, QueryVectors(s.query_vectors), reranking)
     upkeep = Upkeep(db, model, s.model_idle_seconds)
 
     service.hear(TranscriptCompleted, handlers.index_transcript)
@@ -48,6 +53,7 @@ def build(settings: EmbedderSettings | None = None) -> Service:
     service.serve(EmbeddingsApi(model).routes())
 
     service.background(upkeep.fold_statistics, every_seconds=s.fold_seconds)
+    service.background(upkeep.forget_results, every_seconds=_FORGET_RESULTS_SECONDS)
     service.background(upkeep.forget_words, every_seconds=_FORGET_SECONDS)
     service.background(upkeep.release_model, every_seconds=30, role="both")
     return service

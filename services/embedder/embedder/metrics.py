@@ -22,3 +22,12 @@ hits = Histogram(
     buckets=(0, 1, 3, 10, 30, 100, 300, 1000),
 )
 deltas = Counter("earshot_embedder_deltas_folded_total", "Changes of term statistics taken into the totals")
+query_vectors = Counter(
+    "earshot_embedder_query_vectors_total", "Vectors of queries, by whether they were kept from before", ["source"]
+)
+reranks = Histogram(
+    "earshot_embedder_rerank_seconds",
+    "Time the reranker took for one search",
+    ["outcome"],
+    buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)

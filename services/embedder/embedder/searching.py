@@ -1,75 +1,49 @@
-"""One search: the legs that its mode needs, one order, and the passages of the page asked for.
+"""One search: what is meant by the query, the legs that its mode needs, one order, and the page asked for.
 
 All statements of a search see one snapshot of the database, so that scores, passages and the generations it reports
-belong together.
+belong together; only how words are spelt, and a reranker, are asked outside of it.
 """
 
+import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-import numpy as np
 from common.db import Connection, Database
-from numpy.typing import NDArray
 
 from embedder import metrics
 from embedder.domain import ranking
-from embedder.domain.hits import phrase_query
-from embedder.domain.ranking import Mode, Ranked
-from embedder.domain.words import language_code, term, tokens
+from embedder.domain.asking import Asked, read_query
+from embedder.domain.near import Spelling
+from embedder.domain.ranking import Listing, Ranked
+from embedder.legs import Legs, Reach
 from embedder.providers.embedder import Embedder
-from embedder.queries import scope, search, terms
-from embedder.queries.scope import Filters
-from embedder.queries.search import Bearings, Bm25, Passage
+from embedder.queries import results, scope, search
+from embedder.queries.search import Passage
+from embedder.query_vectors import QueryVectors, Vector
+from embedder.reranking import Reranking
+from embedder.spelling import spell
+from embedder.wanted import MOST_CANDIDATES, Found, Quality, Results, SortBy, Wanted
 
-LEAST_CANDIDATES = 200
-MOST_CANDIDATES = 1000
-SortBy = Literal["relevance", "date", "title"]
-Vector = NDArray[np.float32]
+__all__ = ["MOST_CANDIDATES", "Found", "Quality", "Results", "Search", "SortBy", "Wanted"]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A search as asked: ``offset + limit`` at most ``MOST_CANDIDATES``."""
+class _Question:
+    """Who asks for what, and what it is understood to mean."""
 
-    query: str
-    mode: Mode = "hybrid"
-    filters: Filters = field(default_factory=Filters)
-    limit: int = 20
-    offset: int = 0
-    sort_by: SortBy = "relevance"
-    descending: bool = True
-    one_per_asset: bool = False
+    user_id: UUID
+    wanted: Wanted
+    asked: Asked
+    spelling: Spelling
+    vector: Vector | None
 
     @property
-    def candidates(self) -> int:
-        """How many each leg brings."""
-        needed = (self.offset + self.limit + 1) * (5 if self.one_per_asset else 1)
-        return min(MOST_CANDIDATES + 1, max(LEAST_CANDIDATES, needed))
-
-
-@dataclass(frozen=True)
-class Found:
-    """One result: what it says, and its place."""
-
-    passage: Passage
-    ranked: Ranked
-
-
-@dataclass(frozen=True)
-class Results:
-    """``words`` are the query's, folded; ``generations`` those of the collections searched."""
-
-    found: list[Found]
-    has_more: bool
-    words: list[str]
-    generations: dict[UUID, int]
-
-    def terms(self, code: str) -> set[str]:
-        """What the query's words count as in a language."""
-        return {found for word in self.words if (found := term(word, code))}
+    def end(self) -> int:
+        """One more than the page holds: whether there is more."""
+        return self.wanted.offset + self.wanted.limit + 1
 
 
 @dataclass(frozen=True)
@@ -80,34 +54,84 @@ class Search:
     embedder: Embedder
     ef_search: int
     exact_chunks: int
+    vectors: QueryVectors = field(default_factory=QueryVectors)
+    reranking: Reranking = field(default_factory=Reranking)
 
     async def run(self, user_id: UUID, wanted: Wanted) -> Results:
         """Raises TryAgain when the model cannot be loaded."""
         with metrics.searches.labels(wanted.mode).time():
-            vector = await self._embed(wanted)
+            question = await self._understand(user_id, wanted)
             async with self._snapshot() as conn:
-                words = [token.word for token in tokens(wanted.query)]
-                ranked = await _Legs(self, conn, user_id, wanted, words, vector).ranked()
-                ranked = await self._sorted(conn, ranked, wanted)
-                page = ranked[wanted.offset : wanted.offset + wanted.limit]
-                passages = await search.read_passages(conn, user_id, wanted.filters, _numbers(page))
+                held = await self._held(conn, question)
+                listing = await self._listed(conn, question, held)
+                # What an earlier page showed has been judged; what follows it stays behind it.
+                judged = listing.ranked[:0] if held else self.reranking.judged(wanted, listing.ranked)
+                passages = await self._passages(conn, question, [*judged, *_page(wanted, listing.ranked)])
                 generations = await scope.generations(conn, user_id, wanted.filters.collection_id)
+            if judged:
+                listing = await self._reranked(question, listing, judged, passages)
+            page = _page(wanted, listing.ranked)
+            passages |= await self._missing(question, page, passages)
         found = [Found(passages[item.chunk.number], item) for item in page if item.chunk.number in passages]
-        metrics.hits.labels(wanted.mode).observe(len(ranked))
-        return Results(found, len(ranked) > wanted.offset + wanted.limit, words, generations)
+        has_more = len(listing.ranked) >= question.end
+        if wanted.paged and has_more and listing is not held:
+            await self._keep(question, listing)
+        metrics.hits.labels(wanted.mode).observe(len(listing.ranked))
+        return Results(found, has_more, question.asked, question.spelling, generations)
 
-    async def _embed(self, wanted: Wanted) -> Vector | None:
-        if wanted.mode in ("lexical", "phrase"):
-            return None
-        return (await self.embedder.embed([wanted.query]))[0]
+    async def _understand(self, user_id: UUID, wanted: Wanted) -> _Question:
+        """The vector is made while the words are looked up, and made again if they were meant otherwise."""
+        asked = read_query(wanted.query)
+        needs_vector = wanted.mode in ("hybrid", "semantic")
+        making = asyncio.create_task(self.vectors.of(self.embedder, wanted.query)) if needs_vector else None
+        try:
+            spelling = await spell(self.db, user_id, asked)
+            vector = await making if making else None
+        finally:
+            if making:
+                making.cancel()
+        if needs_vector and spelling.meant:
+            vector = await self.vectors.of(self.embedder, spelling.meant)
+        return _Question(user_id, wanted, asked, spelling, vector)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncGenerator[Connection]:
         async with self.db.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             yield conn
 
+    async def _held(self, conn: Connection, question: _Question) -> Listing | None:
+        """What an earlier page of this search found."""
+        if not question.wanted.paged or not question.wanted.offset:
+            return None
+        return await results.read_list(conn, self._key(question))
+
+    async def _listed(self, conn: Connection, question: _Question, held: Listing | None) -> Listing:
+        if held and held.reaches(question.end):
+            return held
+        reach = Reach(self.ef_search, self.exact_chunks).at(question.wanted.quality)
+        legs = Legs(
+            conn,
+            question.user_id,
+            question.wanted,
+            question.asked,
+            question.spelling,
+            self.embedder.name,
+            question.vector,
+            reach,
+        )
+        found = await legs.listing()
+        ordered = Listing(await self._sorted(conn, found.ranked, question.wanted), found.complete)
+        if held is None:
+            return ordered
+        merged = held.followed_by(ordered)
+        return (
+            replace(merged, ranked=ranking.best_of_each_asset(merged.ranked))
+            if question.wanted.one_per_asset
+            else merged
+        )
+
     async def _sorted(self, conn: Connection, ranked: list[Ranked], wanted: Wanted) -> list[Ranked]:
-        if wanted.one_per_asset:
+        if wanted.one_per_asset and not self.reranking.wanted(wanted):
             ranked = ranking.best_of_each_asset(ranked)
         if wanted.sort_by == "relevance":
             return ranked if wanted.descending else ranked[::-1]
@@ -116,71 +140,39 @@ class Search:
         # Stable, so that chunks of one asset stay in the order of their scores.
         return sorted(ranked, key=lambda item: order[item.chunk.number][column], reverse=wanted.descending)
 
+    async def _passages(self, conn: Connection, question: _Question, ranked: Sequence[Ranked]) -> dict[int, Passage]:
+        numbers = sorted(set(_numbers(ranked)))
+        return await search.read_passages(conn, question.user_id, question.wanted.filters, numbers)
 
-@dataclass(frozen=True)
-class _Legs:
-    """The legs of one search on one connection."""
+    async def _reranked(
+        self, question: _Question, listing: Listing, judged: Sequence[Ranked], passages: dict[int, Passage]
+    ) -> Listing:
+        texts = {number: passages[number].content for number in _numbers(judged) if number in passages}
+        ranked = await self.reranking.order(question.wanted.query, listing.ranked, texts)
+        return replace(listing, ranked=ranking.best_of_each_asset(ranked) if question.wanted.one_per_asset else ranked)
 
-    search: Search
-    conn: Connection
-    user_id: UUID
-    wanted: Wanted
-    words: Sequence[str]
-    vector: Vector | None
+    async def _missing(
+        self, question: _Question, page: Sequence[Ranked], passages: dict[int, Passage]
+    ) -> dict[int, Passage]:
+        """Passages that a reranker brought onto the page."""
+        missing = [item for item in page if item.chunk.number not in passages]
+        if not missing or not self.reranking.wanted(question.wanted):
+            return {}
+        async with self._snapshot() as conn:
+            return await self._passages(conn, question, missing)
 
-    async def ranked(self) -> list[Ranked]:
-        mode, filters = self.wanted.mode, self.wanted.filters
-        if mode == "phrase":
-            return await self._by_phrase()
-        model = self.search.embedder.name
-        known = await search.take_bearings(self.conn, self.user_id, filters, model, self.search.ef_search)
-        query = None if mode == "semantic" else await self._bm25(known)
-        lexical = await self._lexical(query) if query else []
-        semantic = await self._semantic(known)
-        order = ranking.preliminary(lexical, semantic)
-        around = order[: ranking.NEIGHBOURED] if mode == "hybrid" else []
-        chunks = await search.complete_scores(self.conn, order, around, query, known.model_id, self.vector)
-        if mode != "hybrid":
-            return ranking.by_one_leg(chunks, mode)
-        return ranking.fuse(chunks, order, around, query.whole if query else 0.0)
+    async def _keep(self, question: _Question, listing: Listing) -> None:
+        async with self.db.transaction() as conn:
+            await results.keep_list(conn, self._key(question), listing)
 
-    async def _by_phrase(self) -> list[Ranked]:
-        if not self.words:
-            return []
-        wanted, phrase = self.wanted, phrase_query(self.words)
-        leg = dict(await search.phrase_leg(self.conn, self.user_id, wanted.filters, phrase, wanted.candidates))
-        found = await search.complete_scores(self.conn, list(leg), [], None, None, None)
-        return ranking.by_one_leg([chunk._replace(phrase=leg[chunk.number]) for chunk in found], "phrase")
+    def _key(self, question: _Question) -> bytes:
+        """Of everything that the order depends on except the index itself."""
+        wanted = replace(question.wanted, limit=0, offset=0)
+        return hashlib.sha256(repr((question.user_id, wanted, self.embedder.name)).encode()).digest()
 
-    async def _bm25(self, known: Bearings) -> Bm25 | None:
-        """The query's terms in every language of the index, weighted; None when no chunk has any of them."""
-        codes = {language_code(language) for language in known.languages}
-        wanted = [{found for word in self.words if (found := term(word, code))} for code in codes]
-        found = await terms.find_terms(self.conn, sorted(set[str]().union(*wanted)))
-        kept = ranking.telling([(item.id, item.df) for item in found], known.corpus_chunks)
-        if not kept or not known.corpus_chunks:
-            return None
-        weights = {item.term: ranking.inverse_frequency(known.corpus_chunks, item.df) for item in found}
-        unknown = ranking.inverse_frequency(known.corpus_chunks, 0)
-        return Bm25(
-            tuple(kept),
-            tuple(weights[item.term] for item in found if item.id in kept),
-            known.corpus_length / known.corpus_chunks,
-            # In the language that knows most of the query's words.
-            min(sum(weights.get(word, unknown) for word in words) for words in wanted if words),
-        )
 
-    async def _lexical(self, query: Bm25) -> list[tuple[int, float]]:
-        return await search.lexical_leg(self.conn, self.user_id, self.wanted.filters, query, self.wanted.candidates)
-
-    async def _semantic(self, known: Bearings) -> list[tuple[int, float]]:
-        if known.model_id is None or self.vector is None:
-            return []
-        # Where the filter leaves little, walking the graph would meet hardly anything that passes it.
-        few = known.scope_chunks <= max(self.search.exact_chunks, known.corpus_chunks // 50)
-        leg = search.nearest_exactly if few else search.nearest_by_index
-        wanted = self.wanted
-        return await leg(self.conn, self.user_id, wanted.filters, known.model_id, self.vector, wanted.candidates)
+def _page(wanted: Wanted, ranked: Sequence[Ranked]) -> Sequence[Ranked]:
+    return ranked[wanted.offset : wanted.offset + wanted.limit]
 
 
 def _numbers(ranked: Sequence[Ranked]) -> list[int]:

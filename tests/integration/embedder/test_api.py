@@ -7,6 +7,7 @@ from uuid import UUID
 
 import httpx
 import numpy as np
+import openai
 import pytest
 from common.identity import IDENTITY_HEADER, Caller, Signer, new_key_pair
 from common.ids import uuid7
@@ -17,6 +18,7 @@ from embedder.settings import EmbedderSettings
 
 from tests.conftest import Databases
 from tests.integration.embedder.world import World, transcript_of
+from tests.integration.gateway.running import serving
 
 TURNS = [
     ("Anna", "Good morning everybody. We begin with the café — the café 🙂 on the pier."),
@@ -151,7 +153,12 @@ async def test_what_is_not_readable_is_not_there(ask: Ask, world: World, me: UUI
         ({"q": "a", "kind": "picture"}, "kind"),
         ({"q": "a", "sort_by": "size"}, "sort_by"),
         ({"q": "a", "group_by": "day"}, "group_by"),
-        ({"q": "a", "tag": "red"}, "tag"),
+        ({"q": "a", "tag": ""}, "tag"),
+        ({"q": "a", "status": "happy"}, "status"),
+        ({"q": "a", "quality": "great"}, "quality"),
+        ({"q": "a", "colour": "red"}, "colour"),
+        ({"q": "a", "limit": -5}, "limit"),
+        ({"q": "word " * 2000}, "q"),
         ({"q": "a", "speaker": "\0"}, "speaker"),
     ],
 )
@@ -159,6 +166,83 @@ async def test_what_cannot_be_asked_is_said(ask: Ask, me: UUID, params: dict[str
     answer = await ask(me, "GET", "/api/search", params=params)
     assert answer.status_code == 422
     assert named in answer.json()["detail"]
+
+
+async def test_odd_queries_get_a_page(ask: Ask, me: UUID, asset: UUID) -> None:
+    for q in ("the of and", "?!… — ()", "🙂", '"" ""', "“”", "\0", "\u202e", "(((", "\\"):
+        for mode in ("hybrid", "lexical", "semantic", "phrase"):
+            answer = await ask(me, "GET", "/api/search", params={"q": q, "mode": mode})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["suggestion"] is None
+
+
+async def test_an_unknown_language_has_nothing(ask: Ask, me: UUID, asset: UUID) -> None:
+    for language in ("tlh", "?", "en-GB-x-y"):
+        body = (await ask(me, "GET", "/api/search", params={"q": "budget", "language": language})).json()
+        assert bool(body["items"]) == (language == "en-GB-x-y")
+
+
+async def test_near_words_are_told(ask: Ask, me: UUID, asset: UUID) -> None:
+    body = (await ask(me, "GET", "/api/search", params={"q": "Bugdet", "mode": "lexical"})).json()
+    item = body["items"][0]
+    assert body["suggestion"] == "budget"
+    assert item["heard_as"] == [{"word": "bugdet", "text": "budget"}]
+    assert [item["text"][a:b] for a, b in item["highlights"]] == ["budget", "budget"]
+    chunks = (await ask(me, "POST", "/api/retrieval/query", json={"query": "bugdet"})).json()["chunks"]
+    assert chunks[0]["metadata"]["heard_as"] == [{"word": "bugdet", "text": "budget"}]
+    well = (await ask(me, "GET", "/api/search", params={"q": "budget"})).json()
+    assert (well["suggestion"], well["items"][0]["heard_as"]) == (None, [])
+
+
+async def test_a_quoted_part_opens_at_its_exact_second(ask: Ask, me: UUID, asset: UUID) -> None:
+    params = {"q": 'money "twelve thousand dollars"'}
+    body = (await ask(me, "GET", "/api/search", params=params)).json()
+    assert len(body["items"]) == 1
+    item = body["items"][0]
+    said = transcript_of(TURNS, asset_id=asset).segments[1].words or []
+    assert item["locator"]["start_seconds"] == said[3].start
+    assert item["locator"]["end_seconds"] == said[5].end
+    assert item["url"] == f"/r/{asset}?t={said[3].start:g}"
+    assert "twelve thousand dollars" in [item["text"][a:b] for a, b in item["highlights"]]
+
+
+async def test_words_that_say_nothing_open_where_they_stand(ask: Ask, me: UUID, asset: UUID) -> None:
+    item = (await ask(me, "GET", "/api/search", params={"q": "about it", "mode": "lexical"})).json()["items"][0]
+    said = transcript_of(TURNS, asset_id=asset).segments[2].words or []
+    assert item["locator"]["start_seconds"] == said[7].start
+    assert [item["text"][a:b] for a, b in item["highlights"]] == ["about it"]
+
+
+async def test_tags_and_status_narrow(ask: Ask, world: World, me: UUID, collection: UUID, asset: UUID) -> None:
+    other = await world.recording(collection, TURNS)
+    for name in ("red", "blue"):
+        await world.admin.execute("INSERT INTO gateway.asset_tags (asset_id, name) VALUES ($1, $2)", asset, name)
+    await world.admin.execute("INSERT INTO gateway.asset_tags (asset_id, name) VALUES ($1, 'red')", other)
+    await world.admin.execute("UPDATE gateway.assets SET status = 'ready' WHERE id = $1", other)
+
+    async def found(**params: Any) -> set[str]:
+        answer = await ask(me, "GET", "/api/search", params={"q": "budget", **params})
+        assert answer.status_code == 200, answer.text
+        return {item["asset"]["id"] for item in answer.json()["items"]}
+
+    assert await found(tag="red") == {str(asset), str(other)}
+    assert await found(tag=["red", "blue"]) == {str(asset)}
+    assert await found(tag="green") == set()
+    assert await found(status="ready") == {str(other)}
+    assert await found(status=["ready", "processing"], tag="blue") == {str(asset)}
+    question = {"query": "budget", "filters": {"tags": ["blue"], "statuses": ["processing"]}}
+    chunks = (await ask(me, "POST", "/api/retrieval/query", json=question)).json()["chunks"]
+    assert {chunk["metadata"]["asset_id"] for chunk in chunks} == {str(asset)}
+
+
+async def test_every_quality_finds(ask: Ask, me: UUID, asset: UUID) -> None:
+    for quality in ("fast", "balanced", "best"):
+        for mode in ("hybrid", "semantic"):
+            params = {"q": "money", "quality": quality, "mode": mode}
+            body = (await ask(me, "GET", "/api/search", params=params)).json()
+            assert "twelve thousand" in body["items"][0]["text"]
+        question = {"query": "money", "quality": quality}
+        assert (await ask(me, "POST", "/api/retrieval/query", json=question)).json()["chunks"]
 
 
 async def test_search_needs_an_identity(service: Service) -> None:
@@ -177,7 +261,7 @@ async def test_retrieval_gives_words_lines_and_generations(ask: Ask, me: UUID, c
         assert chunk["source"] == "recordings"
         assert meta["asset_id"] == str(asset)
         assert meta["revision"] == 1
-        assert set(meta["scores"]) == {"lexical", "semantic", "phrase"}
+        assert set(meta["scores"]) == {"lexical", "semantic", "phrase", "title", "rerank"}
         assert " ".join(chunk["content"][a:b] for a, b, _, _ in meta["words"]) == chunk["content"]
         assert meta["locator"]["start_seconds"] == meta["words"][0][2]
         assert meta["lines"][0][:2] == [0, meta["lines"][0][1]]
@@ -240,7 +324,58 @@ async def test_embeddings_as_openai_gives_them(ask: Ask, world: World, me: UUID)
     vector = np.frombuffer(base64.b64decode(body["data"][0]["embedding"]), "<f4")
     assert np.allclose(vector, expected[1], atol=1e-6)
     assert (await ask(me, "POST", "/v1/embeddings", json={"input": "a", "model": "gpt"})).status_code == 404
-    assert (await ask(me, "POST", "/v1/embeddings", json={"input": []})).status_code == 422
+    assert (await ask(me, "POST", "/v1/embeddings", json={"input": "a", "dimensions": 384})).status_code == 200
+
+
+WRONG_INPUTS: list[tuple[dict[str, Any], str]] = [
+    ({"input": []}, "empty list"),
+    ({"input": ""}, "item 0 is empty"),
+    ({"input": ["a", ""]}, "item 1 is empty"),
+    ({"input": [1, 2, 3]}, "tokens"),
+    ({"input": [[1, 2], [3]]}, "tokens"),
+    ({"input": [{"text": "a"}]}, "item 0 is no text"),
+    ({"input": None}, "item 0 is no text"),
+    ({"input": True}, "item 0 is no text"),
+    ({}, "input"),
+    ({"input": ["a"] * 2049}, "2048"),
+    ({"input": ["a" * 40_000]}, "item 0 has 40000 characters"),
+    ({"input": "a", "encoding_format": "hex"}, "encoding_format"),
+    ({"input": "a", "dimensions": 1536}, "dimensions: all-MiniLM-L6-v2 has 384"),
+    ({"input": "a", "dimensions": -1}, "dimensions"),
+]
+
+
+async def test_what_cannot_be_embedded_is_said(ask: Ask, me: UUID) -> None:
+    for wrong, said in WRONG_INPUTS:
+        answer = await ask(me, "POST", "/v1/embeddings", json=wrong)
+        assert answer.status_code == 422, wrong
+        assert said in answer.json()["detail"], answer.text
+        assert answer.json()["error"]["message"] == answer.json()["detail"]
+
+
+async def test_the_official_client_unmodified(service: Service, world: World, me: UUID) -> None:
+    token = Signer("gateway", PRIVATE).user_token(Caller(me))
+    texts = ["The harbour will be dredged.", "hello", "東京 🙂"]
+    expected = await world.embedder.embed(texts)
+    async with (
+        serving(service.app) as url,
+        openai.AsyncOpenAI(
+            api_key="unused", base_url=f"{url}/v1", default_headers={IDENTITY_HEADER: token}, max_retries=0
+        ) as client,
+    ):
+        packed = await client.embeddings.create(input=texts, model="default")
+        plain = await client.embeddings.create(input=texts, model="all-MiniLM-L6-v2", encoding_format="float")
+        one = await client.embeddings.create(input="hello", model="default", dimensions=384, user="somebody")
+        for answer in (packed, plain):
+            assert [item.index for item in answer.data] == [0, 1, 2]
+            assert np.allclose([item.embedding for item in answer.data], expected, atol=1e-6)
+        assert np.allclose(one.data[0].embedding, expected[1], atol=1e-6)
+        assert packed.usage.prompt_tokens == packed.usage.total_tokens == sum(world.embedder.count_tokens(texts))
+        with pytest.raises(openai.NotFoundError) as unknown:
+            await client.embeddings.create(input="a", model="text-embedding-3-small")
+        assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+        with pytest.raises(openai.UnprocessableEntityError, match="send text"):
+            await client.embeddings.create(input=[1, 2, 3], model="default")
 
 
 async def test_embeddings_need_an_identity(service: Service) -> None:

@@ -50,7 +50,7 @@ async def test_other_services_read_the_views_and_nothing_else(postgres_url: str)
         await bootstrap._grant_views(connection, {"gateway": gateway_url(admin), "chat": chat})
         await connection.close()
         await run(chat, "SELECT user_id, collection_id, role FROM gateway.access")
-        await run(chat, "SELECT asset_id, collection_id, deleted FROM gateway.asset_scope")
+        await run(chat, "SELECT asset_id, collection_id, deleted, status, tags, url FROM gateway.asset_scope")
         for forbidden in (
             "SELECT id FROM gateway.users",
             "DELETE FROM gateway.asset_scope",

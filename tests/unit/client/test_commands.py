@@ -181,6 +181,14 @@ def test_search(run, server, sample):
     assert json.loads(run("search", "move", "--json").stdout) == found
     server.on("GET", "/api/search", found | {"items": [], "suggestion": "moves"})
     assert "Did you mean: moves" in run("search", "move").stderr
+    near = hit | {"heard_as": [{"word": "mvoe", "text": "move"}]}
+    server.on("GET", "/api/search", found | {"items": [near], "suggestion": "move"})
+    result = run("search", "mvoe", "--speaker", "Anna", "--tag", "a", "--tag", "b", "--sort", "date", "--group")
+    assert "mvoe heard as move" in result.stdout
+    assert "Did you mean: move" in result.stderr
+    assert server.asked[-1].query["speaker"] == "Anna"
+    assert server.asked[-1].query["group_by"] == "asset"
+    assert server.asked[-1].query["sort_by"] == "date"
 
 
 def streamed(answer):

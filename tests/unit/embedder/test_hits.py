@@ -1,6 +1,6 @@
 """Hits: what is highlighted, and the second to listen from."""
 
-from embedder.domain.hits import phrase_hit, phrase_query, term_hit
+from embedder.domain.hits import Hit, both, phrase_hit, phrase_query, phrases_query, term_hit
 from embedder.domain.words import tokens
 
 
@@ -37,3 +37,22 @@ def test_a_phrase_may_end_in_the_next_passage_but_not_begin_there() -> None:
 
 def test_quotes_and_backslashes_in_words_are_quoted_for_the_database() -> None:
     assert phrase_query(["don't", "a\\b"]) == "'don''t':D <-> 'a\\\\b'"
+
+
+def test_several_phrases_are_all_wanted() -> None:
+    assert phrases_query([["a", "b"], ["c"]]) == "('a':D <-> 'b') & ('c':D)"
+
+
+def test_quoted_parts_open_the_hit_and_swallow_the_words_inside_them() -> None:
+    quoted, late = Hit([(4, 9)], 3.0, 4.0), Hit([(20, 22)], 9.0, 9.5)
+    words = Hit([(0, 2), (4, 6), (7, 9), (30, 33)], 1.0, 2.0)
+    assert both([late, quoted], words) == Hit([(0, 2), (4, 9), (20, 22), (30, 33)], 3.0, 4.0)
+    assert both([Hit([], 0.0, 1.0)], words) == words
+    assert both([], words) == words
+
+
+def test_pairs_of_characters_are_one_highlight() -> None:
+    text = "🙂東京都庁 e-mail"
+    lines = [(0, len(text), 0.0, 1.0, "A")]
+    hit = term_hit(text, lines, {"東京", "京都", "email"}, "ja")
+    assert [text[a:b] for a, b in hit.highlights] == ["東京都", "e-mail"]

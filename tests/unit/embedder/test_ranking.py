@@ -4,13 +4,18 @@ from uuid import UUID, uuid4
 
 import pytest
 from embedder.domain.ranking import (
+    Listing,
+    Ranked,
     Scored,
     best_of_each_asset,
     by_one_leg,
     fuse,
     inverse_frequency,
     preliminary,
+    reranked,
     telling,
+    title_score,
+    with_titles,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +108,43 @@ def test_very_common_terms_are_dropped_unless_nothing_else_is_left() -> None:
     assert telling([(1, 90_000), (2, 80_000)], 100_000) == [2]
     assert telling([(1, 9), (2, 10)], 10) == [1, 2]
     assert telling([], 10) == []
+
+
+def test_a_title_lifts_its_own_passages() -> None:
+    ranked = [Ranked(scored(1, 0, 1.0, 1.0), 0.6), Ranked(scored(2, 0, 0.5, 0.5, TWO), 0.5)]
+    lifted = with_titles(ranked, {TWO: 1.0})
+    assert [item.chunk.number for item in lifted] == [2, 1]
+    assert [item.chunk.title for item in lifted] == [1.0, None]
+    assert all(0 <= item.score <= 1 for item in lifted)
+
+
+@pytest.mark.parametrize(
+    ("query", "title", "score"),
+    [
+        ("budget meet", "budget meet", 1.0),
+        ("budget", "budget meet", 1.0),
+        ("what budget meet decid chair price", "budget meet", 0.8),
+        ("budgte", "budget", 0.8),
+        ("the price of blue chair", "price", 0.0),
+        ("zebra", "budget meet", 0.0),
+        ("budget", "", 0.0),
+    ],
+)
+def test_how_much_of_the_query_a_title_holds(query: str, title: str, score: float) -> None:
+    assert title_score(query.split(), title.split()) == pytest.approx(score)
+
+
+def test_a_reranker_decides_among_those_it_saw_and_the_others_follow() -> None:
+    ranked = [Ranked(scored(number, number, None, None), 1 - number / 10) for number in range(4)]
+    order = reranked(ranked, {0: 0.2, 1: 0.9, 2: 0.5})
+    assert [item.chunk.number for item in order] == [1, 2, 0, 3]
+    assert [item.score for item in order] == sorted((item.score for item in order), reverse=True)
+    assert order[0].chunk.rerank == 0.9
+    assert order[3].chunk.rerank is None
+
+
+def test_a_longer_list_goes_on_where_the_shorter_one_ended() -> None:
+    items = [Ranked(scored(number, number, None, None), 0.5) for number in range(4)]
+    short, long = Listing([items[2], items[0]], complete=False), Listing(items, complete=True)
+    assert [item.chunk.number for item in short.followed_by(long).ranked] == [2, 0, 1, 3]
+    assert (short.reaches(2), short.reaches(3), short.followed_by(long).reaches(99)) == (True, False, True)

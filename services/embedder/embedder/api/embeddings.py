@@ -3,18 +3,20 @@
 import asyncio
 import base64
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from common.errors import not_found
+from common.errors import ApiError, invalid
 from common.identity import SERVICE_HEADER, calling_service, current_caller
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from embedder.providers.embedder import Embedder, Vectors
 
 # Any of these names means the model that this service has.
 _ANY = ("default", "")
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=32_768)]
+_MOST_TEXTS = 2048
+_LONGEST_TEXT = 32_768
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_TEXT)]
 
 
 class EmbeddingsQuery(BaseModel):
@@ -22,9 +24,31 @@ class EmbeddingsQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    input: _Text | Annotated[list[_Text], Field(min_length=1, max_length=2048)]
+    input: _Text | Annotated[list[_Text], Field(min_length=1, max_length=_MOST_TEXTS)]
     model: str = Field(default="default", max_length=200)
     encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(default=None, ge=1, description="None, or as many as the model has")
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        """Says in one sentence what a union's own errors would say in many."""
+        given: object = value
+        texts = cast("list[object]", given) if isinstance(given, list) else [value]
+        if not texts:
+            raise ValueError("an empty list: send at least one text")
+        if len(texts) > _MOST_TEXTS:
+            raise ValueError(f"{len(texts)} texts: send at most {_MOST_TEXTS} at a time")
+        if any(isinstance(text, int | list) and not isinstance(text, bool) for text in texts):
+            raise ValueError("arrays of tokens are not understood, because this model has its own tokens: send text")
+        for place, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise ValueError(f"item {place} is no text")  # noqa: TRY004 (pydantic reports only ValueError)
+            if not text:
+                raise ValueError(f"item {place} is empty: send at least one character")
+            if len(text) > _LONGEST_TEXT:
+                raise ValueError(f"item {place} has {len(text)} characters: send at most {_LONGEST_TEXT}")
+        return value
 
 
 class Embedding(BaseModel):
@@ -73,9 +97,20 @@ class EmbeddingsApi:
         return router
 
     async def embed(self, query: EmbeddingsQuery) -> Embeddings:
-        """As OpenAI's `POST /v1/embeddings`; `model` may be `default`."""
+        """As OpenAI's `POST /v1/embeddings`; `model` may be `default`. What is longer than the model reads is cut."""
         if query.model not in (*_ANY, self.embedder.name):
-            raise not_found(f"There is no model {query.model!r} here.", advice=f"Use {self.embedder.name!r}.")
+            raise ApiError(
+                404,
+                "model_not_found",
+                f"There is no model {query.model!r} here.",
+                advice=f"Use {self.embedder.name!r}, or default.",
+                errors=[{"field": "model", "message": "not known"}],
+            )
+        if query.dimensions not in (None, self.embedder.dimensions):
+            raise invalid(
+                f"dimensions: {self.embedder.name} has {self.embedder.dimensions} and cannot make {query.dimensions}.",
+                advice="Leave dimensions out.",
+            )
         texts = [query.input] if isinstance(query.input, str) else query.input
         vectors = await self.embedder.embed(texts)
         tokens = sum(await asyncio.to_thread(self.embedder.count_tokens, list(texts)))

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from embedder.domain.ranking import Mode
+from embedder.wanted import Quality
 
 Kind = Literal["recording", "document", "conversation"]
 # Lectures and slides are older names of the first two.
@@ -15,15 +16,27 @@ QueryText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1
 _PRINTABLE = r"^[^\x00]*$"
 SpeakerName = Annotated[str, StringConstraints(max_length=200, pattern=_PRINTABLE)]
 LanguageCode = Annotated[str, StringConstraints(max_length=20, pattern=_PRINTABLE)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_PRINTABLE)]
+Status = Literal["pending", "processing", "ready", "failed", "cancelled"]
 Offsets = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
 class Scores(BaseModel):
-    """Raw scores of each leg: BM25, cosine, phrase rank; null where a leg took no part."""
+    """Raw scores of each leg: BM25, cosine, phrase rank, how much of the query the title or address holds, what the
+    reranker said; null where a leg took no part."""
 
     lexical: float | None = None
     semantic: float | None = None
     phrase: float | None = None
+    title: float | None = None
+    rerank: float | None = None
+
+
+class HeardAs(BaseModel):
+    """A word of the query that was met by a near one: as it was asked, and as the passage has it."""
+
+    word: str
+    text: str
 
 
 class AssetBrief(BaseModel):
@@ -44,9 +57,12 @@ class SearchItem(BaseModel):
     url: str
     score: float
     scores: Scores
+    heard_as: list[HeardAs] = Field(default_factory=list[HeardAs])
 
 
 class SearchAnswer(BaseModel):
+    """``suggestion``: the query in another spelling, where nothing that its asker may read holds one of its words."""
+
     query: str
     mode: Mode
     suggestion: str | None = None
@@ -62,6 +78,8 @@ class RetrievalFilters(BaseModel):
     asset_ids: list[UUID] | None = Field(default=None, max_length=1000)
     speaker: SpeakerName | None = None
     language: LanguageCode | None = None
+    tags: list[Tag] | None = Field(default=None, max_length=50, description="All of them")
+    statuses: list[Status] | None = Field(default=None, max_length=10, description="One of them")
     recorded_after: AwareDatetime | None = None
     recorded_before: AwareDatetime | None = None
     min_duration_seconds: float | None = Field(default=None, ge=0)
@@ -74,6 +92,7 @@ class RetrievalQuery(BaseModel):
     query: QueryText
     top_k: int = Field(default=10, ge=1, le=200)
     mode: Mode = "hybrid"
+    quality: Quality = "balanced"
     collection_id: UUID | None = None
     sources: list[Source] | None = Field(default=None, min_length=1)
     filters: RetrievalFilters = RetrievalFilters()
@@ -82,7 +101,7 @@ class RetrievalQuery(BaseModel):
 
 class RetrievedChunk(BaseModel):
     """A passage for a program; ``metadata`` names asset, collection, title, kind, revision, locator, url, scores,
-    and on request ``words`` [[from, to, start, end]] and ``lines`` [[from, to, start, end, speaker]]."""
+    heard_as, and on request ``words`` [[from, to, start, end]] and ``lines`` [[from, to, start, end, speaker]]."""
 
     chunk_id: UUID
     content: str

@@ -51,7 +51,8 @@ class RetrievalApi:
         filters = _filters(query)
         # Assets that are not readable simply yield nothing: a program may ask about a list it was given long ago.
         await check_scope(self.search.db, caller.user_id, replace(filters, asset_ids=None))
-        results = await self.search.run(caller.user_id, Wanted(query.query, query.mode, filters, query.top_k))
+        wanted = Wanted(query.query, query.mode, filters, query.top_k, quality=query.quality)
+        results = await self.search.run(caller.user_id, wanted)
         return RetrievalAnswer(
             chunks=[_chunk(found, results, query) for found in results.found], generations=results.generations
         )
@@ -69,6 +70,8 @@ def _filters(query: RetrievalQuery) -> Filters:
         recorded_before=asked.recorded_before,
         min_duration_seconds=asked.min_duration_seconds,
         max_duration_seconds=asked.max_duration_seconds,
+        tags=tuple(asked.tags) if asked.tags else None,
+        statuses=tuple(asked.statuses) if asked.statuses else None,
     )
 
 
@@ -86,6 +89,7 @@ def _chunk(found: Found, results: Results, query: RetrievalQuery) -> RetrievedCh
         "url": shown.url,
         "highlights": shown.highlights,
         "scores": shown.scores.model_dump(),
+        "heard_as": [heard.model_dump() for heard in shown.heard_as],
     }
     if query.include_words:
         metadata |= {"words": json.loads(passage.words), "lines": json.loads(passage.lines)}

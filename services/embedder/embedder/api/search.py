@@ -7,15 +7,25 @@ from uuid import UUID
 
 from common.errors import invalid
 from common.identity import CurrentCaller
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 
-from embedder.api.models import AssetBrief, Kind, LanguageCode, QueryText, SearchAnswer, SearchItem, SpeakerName
+from embedder.api.models import (
+    AssetBrief,
+    Kind,
+    LanguageCode,
+    QueryText,
+    SearchAnswer,
+    SearchItem,
+    SpeakerName,
+    Status,
+    Tag,
+)
 from embedder.api.passages import show
 from embedder.api.scope import check_scope
 from embedder.domain.ranking import Mode
 from embedder.domain.words import language_code
 from embedder.queries.scope import Filters
-from embedder.searching import MOST_CANDIDATES, Found, Results, Search, SortBy, Wanted
+from embedder.searching import MOST_CANDIDATES, Found, Quality, Results, Search, SortBy, Wanted
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class SearchApi:
             operation_id="search",
             summary="Search what was said",
             response_model=SearchAnswer,
+            dependencies=[Depends(only_known)],
         )
         return router
 
@@ -50,16 +61,15 @@ class SearchApi:
         recorded_before: datetime | None = None,
         min_duration_seconds: Annotated[float | None, Query(ge=0)] = None,
         max_duration_seconds: Annotated[float | None, Query(ge=0)] = None,
-        tag: str | None = None,
-        status: str | None = None,
+        tag: Annotated[list[Tag] | None, Query(max_length=50, description="All of them")] = None,
+        status: Annotated[list[Status] | None, Query(description="One of them")] = None,
+        quality: Annotated[Quality, Query(description="How far the vector index looks")] = "balanced",
         sort_by: SortBy = "relevance",
         sort_dir: Literal["asc", "desc"] | None = None,
         group_by: Literal["asset"] | None = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 20,
         offset: Annotated[int, Query(ge=0)] = 0,
     ) -> SearchAnswer:
-        if tag is not None or status is not None:
-            raise invalid("Search cannot filter by tag or status yet.", advice="Filter GET /api/assets instead.")
         if offset + limit > MOST_CANDIDATES:
             raise invalid(
                 f"offset + limit is at most {MOST_CANDIDATES}.", advice="Narrow the search with filters instead."
@@ -74,16 +84,40 @@ class SearchApi:
             recorded_before=_aware(recorded_before),
             min_duration_seconds=min_duration_seconds,
             max_duration_seconds=max_duration_seconds,
+            tags=tuple(tag) if tag else None,
+            statuses=tuple(status) if status else None,
         )
         await check_scope(self.search.db, caller.user_id, filters)
         descending = sort_dir != "asc" if sort_dir else sort_by != "title"
-        wanted = Wanted(q, mode, filters, limit, offset, sort_by, descending, one_per_asset=group_by == "asset")
+        wanted = Wanted(
+            q,
+            mode,
+            filters,
+            limit,
+            offset,
+            sort_by,
+            descending,
+            one_per_asset=group_by == "asset",
+            quality=quality,
+            paged=True,
+        )
         results = await self.search.run(caller.user_id, wanted)
         return SearchAnswer(
             query=q,
             mode=mode,
+            suggestion=results.spelling.suggestion,
             has_more=results.has_more,
             items=[_item(found, results, mode) for found in results.found],
+        )
+
+
+def only_known(request: Request) -> None:
+    """A filter that is misspelt and ignored would widen the search: raises ApiError 422."""
+    known = {str(parameter.alias) for parameter in request.scope["route"].dependant.query_params}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise invalid(
+            f"{unknown[0][:100]}: search has no such parameter.", advice=f"There are: {', '.join(sorted(known))}."
         )
 
 
@@ -108,4 +142,5 @@ def _item(found: Found, results: Results, mode: Mode) -> SearchItem:
         url=shown.url,
         score=shown.score,
         scores=shown.scores,
+        heard_as=shown.heard_as,
     )

@@ -46,7 +46,7 @@ def entries(chunks: Sequence[Chunk], transcript: Transcript, code: str) -> list[
     made: list[Entry] = []
     for chunk in chunks:
         text = _with_names(chunk, names)
-        terms = term_counts([token.word for token in tokens(text)], code)
+        terms = term_counts(text, code)
         made.append(Entry(chunk, text, terms, [token.word for token in tokens(chunk.text)]))
     return made
 

@@ -5,9 +5,12 @@ chunk borrows a share of its neighbours' score, because talk about one thing spr
 """
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from uuid import UUID
+
+from embedder.domain.near import distance
 
 Mode = Literal["hybrid", "lexical", "semantic", "phrase"]
 
@@ -16,6 +19,11 @@ _SEMANTIC_WEIGHT = 0.5
 NEIGHBOUR_SHARE = 0.5
 # Of all that a query's words weigh, the part that a chunk must meet to count in full.
 _MET = 0.5
+# What a title that holds the whole query adds, beside a passage that is the best of both legs.
+TITLE_SHARE = 0.5
+_SLIP = 0.8
+_WHOLE_TITLE = 0.8
+_LEAST_TITLE = 0.5
 # Candidates whose neighbours are looked at; looking at those of all changes no measured result.
 NEIGHBOURED = 64
 # A term in more chunks than this, and in more than a twentieth of all, is dropped where rarer ones are left: it would
@@ -33,6 +41,8 @@ class Scored(NamedTuple):
     lexical: float | None = None
     semantic: float | None = None
     phrase: float | None = None
+    title: float | None = None
+    rerank: float | None = None
 
 
 class Ranked(NamedTuple):
@@ -40,6 +50,23 @@ class Ranked(NamedTuple):
 
     chunk: Scored
     score: float
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Everything found, in order; ``complete`` unless a leg knew more than it was asked for."""
+
+    ranked: list[Ranked]
+    complete: bool
+
+    def reaches(self, count: int) -> bool:
+        return self.complete or len(self.ranked) >= count
+
+    def followed_by(self, more: "Listing") -> "Listing":
+        """What was in order stays where it is."""
+        held = {item.chunk.number for item in self.ranked}
+        rest = [item for item in more.ranked if item.chunk.number not in held]
+        return Listing([*self.ranked, *rest], more.complete)
 
 
 def inverse_frequency(chunks: int, df: int) -> float:
@@ -103,6 +130,53 @@ def by_one_leg(chunks: Collection[Scored], leg: Literal["lexical", "semantic", "
     scores = {chunk.number: getattr(chunk, leg) or 0.0 for chunk in chunks}
     best = max(scores.values(), default=0.0)
     return _ordered(Ranked(chunk, _part(scores[chunk.number], best)) for chunk in chunks)
+
+
+def with_titles(ranked: Iterable[Ranked], titles: Mapping[UUID, float]) -> list[Ranked]:
+    """What the title of its asset adds to a chunk: how much of the query stands in it, 0 to 1, by ``titles``."""
+    return _ordered(
+        Ranked(
+            item.chunk._replace(title=titles.get(item.chunk.asset_id)),
+            (item.score + TITLE_SHARE * titles.get(item.chunk.asset_id, 0.0)) / (1 + TITLE_SHARE),
+        )
+        for item in ranked
+    )
+
+
+def title_score(query: Sequence[str], title: Sequence[str]) -> float:
+    """The part of the query that stands in the title, or of the title in the query if that is more; both are terms.
+
+    A word with one slip counts as most of one. Less than half is nothing: talk and titles share words by chance.
+    """
+    met = [max((_same(word, other) for other in title), default=0.0) for word in query]
+    held = [max((_same(word, other) for word in query), default=0.0) for other in title]
+    score = _mean(met)
+    # One word that a title consists of is in many questions about something else.
+    if len(title) > 1:
+        score = max(score, _WHOLE_TITLE * _mean(held))
+    return score if score >= _LEAST_TITLE else 0.0
+
+
+def _same(word: str, other: str) -> float:
+    if word == other:
+        return 1.0
+    return _SLIP if min(len(word), len(other)) > 3 and distance(word, other, 1) == 1 else 0.0
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def reranked(ranked: Sequence[Ranked], scores: Mapping[int, float]) -> list[Ranked]:
+    """Those that a reranker has scored (0 to 1, by chunk number) in its order; the others follow as they were."""
+    judged = [
+        Ranked(item.chunk._replace(rerank=scores[item.chunk.number]), scores[item.chunk.number])
+        for item in ranked
+        if item.chunk.number in scores
+    ]
+    least = min((item.score for item in judged), default=1.0)
+    rest = [Ranked(item.chunk, item.score * least) for item in ranked if item.chunk.number not in scores]
+    return [*_ordered(judged), *rest]
 
 
 def best_of_each_asset(ranked: Iterable[Ranked]) -> list[Ranked]:

@@ -11,7 +11,8 @@ from common.db import Connection
 
 @dataclass(frozen=True)
 class Filters:
-    """What the caller narrows the search to; None narrows nothing. ``speaker`` is compared without case."""
+    """What the caller narrows the search to; None narrows nothing. ``speaker`` (label or name) is compared without
+    case; of ``tags`` an asset must have all, of ``statuses`` one."""
 
     collection_id: UUID | None = None
     asset_ids: tuple[UUID, ...] | None = None
@@ -22,6 +23,8 @@ class Filters:
     recorded_before: datetime | None = None
     min_duration_seconds: float | None = None
     max_duration_seconds: float | None = None
+    tags: tuple[str, ...] | None = None
+    statuses: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -55,6 +58,8 @@ def allowed(arguments: Arguments, user_id: UUID, filters: Filters) -> str:
         (filters.recorded_before, "a.recorded_at < {}"),
         (filters.min_duration_seconds, "a.duration_seconds >= {}"),
         (filters.max_duration_seconds, "a.duration_seconds <= {}"),
+        (filters.tags, "s.tags @> {}::text[]"),
+        (filters.statuses, "s.status = ANY({}::text[])"),
     ):
         if value is not None:
             conditions.append(condition.format(arguments.add(value)))

@@ -17,6 +17,8 @@ from embedder.queries.scope import Arguments, Filters, allowed, count, spoken
 # BM25: Robertson and Zaragoza (2009), with the usual constants.
 _K1 = 1.2
 _B = 0.75
+_RANKED_PHRASES = 20_000
+_TITLES = 20
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,16 @@ class Bm25:
             f"unnest({terms}::integer[], {weights}::float8[]) AS t (id, weight)",
             f"t.weight * p.tf / (p.tf + {base}::float8 + {per_word}::float8 * p.len)",
         )
+
+
+@dataclass(frozen=True)
+class TitleMatch:
+    """An asset whose title or address may be what was asked for, and its first chunk."""
+
+    asset_id: UUID
+    title: str
+    language: str | None
+    chunk_number: int
 
 
 @dataclass(frozen=True)
@@ -178,16 +190,63 @@ async def phrase_leg(
     arguments = Arguments()
     wanted = f"{arguments.add(phrase)}::text::tsquery"
     scope = allowed(arguments, user_id, filters)
+    # Ranking reads every chunk that has the phrase; of words as common as "the" there is no end.
     rows = await conn.fetch(
         f"""
-        SELECT c.number, ts_rank_cd(c.phrase, {wanted})::float8 AS score
-        FROM chunks AS c JOIN indexed_assets AS i ON i.asset_id = c.asset_id
-        WHERE c.phrase @@ {wanted} AND i.number IN ({scope}) {spoken(arguments, filters, "c.number")}
-        ORDER BY score DESC, c.number LIMIT {arguments.add(limit)}
+        SELECT f.number, ts_rank_cd(f.phrase, {wanted})::float8 AS score FROM (
+            SELECT c.number, c.phrase
+            FROM chunks AS c JOIN indexed_assets AS i ON i.asset_id = c.asset_id
+            WHERE c.phrase @@ {wanted} AND i.number IN ({scope}) {spoken(arguments, filters, "c.number")}
+            LIMIT {_RANKED_PHRASES}
+        ) AS f ORDER BY score DESC, f.number LIMIT {arguments.add(limit)}
         """,
         *arguments.values,
     )
     return [(row["number"], row["score"]) for row in rows]
+
+
+async def title_leg(conn: Connection, user_id: UUID, filters: Filters, words: Sequence[str]) -> list[TitleMatch]:
+    """Assets in whose title a word stands that shares a key with one of ``words``; those that share most first."""
+    arguments = Arguments()
+    # As a subquery it is computed once, not for every row.
+    keys = f"(SELECT title_keys({arguments.add(' '.join(words))}))"
+    scope = allowed(arguments, user_id, filters)
+    return await _titles(
+        conn,
+        filters,
+        arguments,
+        f"i.title_keys && {keys} AND i.number IN ({scope})",
+        f"cardinality(ARRAY(SELECT unnest(i.title_keys) INTERSECT SELECT unnest({keys}))) DESC",
+    )
+
+
+async def address_leg(conn: Connection, user_id: UUID, filters: Filters, address: str) -> list[TitleMatch]:
+    """Assets that were fetched from an address in which ``address`` stands, the shortest first."""
+    arguments = Arguments()
+    wanted = arguments.add(address)
+    scope = allowed(arguments, user_id, filters)
+    return await _titles(
+        conn, filters, arguments, f"position({wanted} IN lower(o.url)) > 0 AND i.number IN ({scope})", "length(o.url)"
+    )
+
+
+async def _titles(
+    conn: Connection, filters: Filters, arguments: Arguments, condition: str, order: str
+) -> list[TitleMatch]:
+    rows = await conn.fetch(
+        f"""
+        SELECT m.asset_id, m.title, m.language, c.number AS chunk_number FROM (
+            SELECT i.asset_id, i.title, i.language
+            FROM indexed_assets AS i JOIN gateway.asset_scope AS o ON o.asset_id = i.asset_id
+            WHERE {condition} ORDER BY {order}, i.number DESC LIMIT {_TITLES}
+        ) AS m CROSS JOIN LATERAL (
+            SELECT k.number FROM chunks AS k WHERE k.asset_id = m.asset_id {spoken(arguments, filters, "k.number")}
+            ORDER BY k.chunk_index LIMIT 1
+        ) AS c
+        """,
+        *arguments.values,
+    )
+    return [TitleMatch(**row) for row in rows]
 
 
 async def complete_scores(

@@ -1,0 +1,46 @@
+"""The second look at the best of a search, by a model that reads question and passage together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from common.errors import TryAgain
+from common.logs import get_logger
+
+from embedder import metrics
+from embedder.domain import ranking
+from embedder.domain.ranking import Ranked
+from embedder.providers.reranker import Reranker
+from embedder.wanted import Wanted
+
+log = get_logger()
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """``top``: how many passages the reranker judges. Without a reranker every order stays as it is."""
+
+    reranker: Reranker | None = None
+    top: int = 200
+
+    def wanted(self, wanted: Wanted) -> bool:
+        in_order = wanted.sort_by == "relevance" and wanted.descending
+        return self.reranker is not None and in_order and wanted.mode != "phrase"
+
+    def judged(self, wanted: Wanted, ranked: Sequence[Ranked]) -> Sequence[Ranked]:
+        """Those that the reranker is to judge."""
+        return ranked[: self.top if self.wanted(wanted) else 0]
+
+    async def order(self, query: str, ranked: list[Ranked], texts: Mapping[int, str]) -> list[Ranked]:
+        """``texts`` by chunk number. A reranker that fails leaves the order as it was: a search is still a search."""
+        if self.reranker is None or not texts:
+            return ranked
+        started = monotonic()
+        try:
+            scores = await self.reranker.scores(query, list(texts.values()))
+        except TryAgain as error:
+            log.warning("rerank_failed", error=error.message)
+            metrics.reranks.labels("failed").observe(monotonic() - started)
+            return ranked
+        metrics.reranks.labels("done").observe(monotonic() - started)
+        return ranking.reranked(ranked, dict(zip(texts, scores, strict=True)))

@@ -1,0 +1,143 @@
+"""Forgiveness: what a query's unknown words may have been meant to be, in words that the asker may read."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from common.db import Connection, Database
+
+from embedder.domain import near
+from embedder.domain.asking import Asked, exchange
+from embedder.domain.near import Candidate, Near, Spelling
+from embedder.domain.words import fold, language_code, stems, term, units
+from embedder.queries import spelling as rows
+from embedder.queries.spelling import Sample
+
+# A query of more unknown words is in a language that nobody spoke, and no near word will mend it.
+_MOST_SPELT = 12
+_MOST_CONSIDERED = 40
+# A word in so few chunks may be a slip of the recogniser itself.
+_RARE_CHUNKS = 2
+# Of a word that is as near to one that says nothing.
+_STOPWORD_DOUBT = 0.3
+
+
+@dataclass(frozen=True)
+class _Doubtful:
+    """A word of the query that no readable chunk holds, or hardly any (``held_by``); ``terms`` by language."""
+
+    word: str
+    terms: dict[str, str]
+    held_by: int
+
+
+async def spell(db: Database, user_id: UUID, asked: Asked) -> Spelling:
+    """Near words for what nothing readable holds and for what hardly anything does."""
+    words = list(dict.fromkeys(word for word in asked.plain if near.may_be_misspelt(word)))
+    if not words:
+        return Spelling()
+    async with db.acquire() as conn:
+        codes = sorted({language_code(language) for language in await rows.read_languages(conn)})
+        doubtful = (await _doubtful(conn, user_id, words, codes))[:_MOST_CONSIDERED]
+        empty = {
+            item.word: meant for item in doubtful if not item.held_by and (meant := near.meant_stopword(item.word))
+        }
+        # First those that cannot be words without a subject.
+        doubtful = sorted(doubtful, key=lambda item: item.word in empty)[:_MOST_SPELT]
+        found = await _find(conn, user_id, doubtful) if doubtful else []
+        found = await _with_surfaces(conn, user_id, found) if found else []
+    found = [replace(item, share=item.share * _STOPWORD_DOUBT) if item.word in empty else item for item in found]
+    rare = {item.word for item in doubtful if item.held_by}
+    best = {item.word: item.surface for item in reversed(found) if item.surface and item.word not in rare} | empty
+    plain = {word: meant for word, meant in best.items() if word not in empty or near.is_plain_slip(word, meant)}
+    return Spelling(tuple(found), frozenset(empty), _respelt(asked, plain), _respelt(asked, best))
+
+
+async def _doubtful(conn: Connection, user_id: UUID, words: Sequence[str], codes: Sequence[str]) -> list[_Doubtful]:
+    forms = {word: {code: counted for code in codes if (counted := term(word, code))} for word in words}
+    wanted = sorted({counted for terms in forms.values() for counted in terms.values()})
+    known = {item.term: item.df for item in await rows.known_terms(conn, user_id, wanted) if item.readable}
+    doubtful: list[_Doubtful] = []
+    for word, terms in forms.items():
+        # A word that says nothing in one of the languages is known there.
+        chunks = sum(known.get(counted, 0) for counted in set(terms.values()))
+        if terms and len(terms) == len(codes) and chunks <= _RARE_CHUNKS:
+            doubtful.append(_Doubtful(word, terms, chunks))
+    return doubtful
+
+
+async def _find(conn: Connection, user_id: UUID, doubtful: Sequence[_Doubtful]) -> list[Near]:
+    wanted = {form for item in doubtful for form in (*item.terms.values(), *(head for head, _ in _heads(item)))}
+    candidates: dict[str, list[Candidate]] = {}
+    for candidate in await rows.near_terms(conn, user_id, sorted(wanted)):
+        candidates.setdefault(candidate.word, []).append(candidate)
+    found: list[Near] = []
+    for item in doubtful:
+        likely = await asyncio.to_thread(_likely, item, candidates)
+        if not likely and not item.held_by:
+            likely = await _by_tail(conn, user_id, item)
+        found += near.choose(item.word, likely, held_by=item.held_by)
+    return found
+
+
+def _heads(item: _Doubtful) -> list[tuple[str, str]]:
+    return [] if item.held_by else near.heads(item.word)
+
+
+def _likely(item: _Doubtful, candidates: Mapping[str, Sequence[Candidate]]) -> dict[Candidate, float]:
+    """Candidates of the word's terms, and of its heads where the rest of the word is a suffix to them."""
+    likely: dict[Candidate, float] = {}
+
+    def weigh(form: str, candidate: Candidate) -> None:
+        one = replace(candidate, word=item.word, alike=False)
+        likely[one] = max(likely.get(one, 0.0), near.likelihood(form, candidate, item.held_by))
+
+    for form in set(item.terms.values()):
+        for candidate in candidates.get(form, ()):
+            weigh(form, candidate)
+    for head, rest in _heads(item):
+        for candidate in candidates.get(head, ()):
+            if near.distance(head, candidate.term, 1) == 1 and _is_stem(candidate.term, rest, item.terms):
+                weigh(head, candidate)
+    return {candidate: value for candidate, value in likely.items() if value}
+
+
+def _is_stem(counted: str, rest: str, codes: Iterable[str]) -> bool:
+    return any(stems([counted + rest], code)[0] == counted for code in codes)
+
+
+async def _by_tail(conn: Connection, user_id: UUID, item: _Doubtful) -> dict[Candidate, float]:
+    """Where the slip is in a suffix, what is left of the word without it is the term."""
+    variants = near.tail_variants(item.word)
+    if not variants:
+        return {}
+    made = await asyncio.to_thread(lambda: {counted for code in item.terms for counted in stems(variants, code)})
+    known = [one for one in await rows.known_terms(conn, user_id, sorted(made)) if one.readable]
+    # Measured by the term itself a suffix would count as many slips; its variants all have one.
+    return {Candidate(item.word, one.id, one.term, one.df, alike=False): (one.df + 1) ** 0.3 for one in known}
+
+
+async def _with_surfaces(conn: Connection, user_id: UUID, found: Sequence[Near]) -> list[Near]:
+    """As passages write them, in the form nearest to the query's word."""
+    samples = await rows.read_samples(conn, user_id, sorted({item.id for item in found}))
+    return [replace(item, surface=_surface(item, [s for s in samples if s.term_id == item.id])) for item in found]
+
+
+def _surface(item: Near, samples: Sequence[Sample]) -> str:
+    written = {
+        sample.content[unit.start : unit.end]
+        for sample in samples
+        for unit in units(sample.content, language_code(sample.language or ""))
+        if unit.word == item.term
+    }
+    # Of two ways to write it the one in small letters does not begin a sentence.
+    return min(
+        written, key=lambda form: (near.distance(item.word, fold(form), 3), form[:1].isupper(), form), default=""
+    )
+
+
+def _respelt(asked: Asked, best: Mapping[str, str]) -> str | None:
+    """The query in another spelling; None when no word of it has one."""
+    changed = [(token, best[token.word]) for token in asked.words if token.word in best]
+    return exchange(asked.text, changed) if changed else None

@@ -1,0 +1,66 @@
+"""A search as asked, and what came of it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+from embedder.domain.asking import Asked
+from embedder.domain.near import Spelling
+from embedder.domain.ranking import Mode, Ranked
+from embedder.domain.words import asked_units
+from embedder.queries.scope import Filters
+from embedder.queries.search import Passage
+
+LEAST_CANDIDATES = 200
+MOST_CANDIDATES = 1000
+SortBy = Literal["relevance", "date", "title"]
+Quality = Literal["fast", "balanced", "best"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A search as asked: ``offset + limit`` at most ``MOST_CANDIDATES``.
+
+    ``paged``: keep the order found for a while, so that later pages go on from it whatever is indexed meanwhile.
+    """
+
+    query: str
+    mode: Mode = "hybrid"
+    filters: Filters = field(default_factory=Filters)
+    limit: int = 20
+    offset: int = 0
+    sort_by: SortBy = "relevance"
+    descending: bool = True
+    one_per_asset: bool = False
+    quality: Quality = "balanced"
+    paged: bool = False
+
+    @property
+    def candidates(self) -> int:
+        """How many each leg brings."""
+        needed = (self.offset + self.limit + 1) * (5 if self.one_per_asset else 1)
+        return min(MOST_CANDIDATES + 1, max(LEAST_CANDIDATES, needed))
+
+
+@dataclass(frozen=True)
+class Found:
+    """One result: what it says, and its place."""
+
+    passage: Passage
+    ranked: Ranked
+
+
+@dataclass(frozen=True)
+class Results:
+    """A page; ``generations`` those of the collections searched."""
+
+    found: list[Found]
+    has_more: bool
+    asked: Asked
+    spelling: Spelling
+    generations: dict[UUID, int]
+
+    def terms(self, code: str) -> set[str]:
+        """What the query's words count as in a language, with the words near to those that nobody said."""
+        own = {unit.word for unit in asked_units(self.asked.text, code)}
+        return own | {item.term for item in self.spelling.near}
