@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from common import topology
+from common import metrics, topology
 from prometheus_client import REGISTRY
 
 ROOT = Path(__file__).parents[3]
@@ -61,3 +61,13 @@ def test_alerts_have_names_of_their_own() -> None:
     names = [rule["alert"] for rule in RULES]
     assert len(names) == len(set(names))
     assert all(name.startswith("Earshot") for name in names)
+
+
+def test_the_first_event_is_an_increase() -> None:
+    """Prometheus sees none where a series begins with its first event: those that alerts ask for begin with zero."""
+    metrics.start_at_zero("nobody", ["nobody.x"])
+    for rule in RULES:
+        for name in re.findall(r"increase\((earshot_messages\w*|earshot_queues\w*)", rule["expr"]):
+            labels = dict.fromkeys(known()[name], "nobody")
+            labels |= {"queue": "nobody.x"} if "queue" in labels else {}
+            assert REGISTRY.get_sample_value(name, labels) == 0, name
