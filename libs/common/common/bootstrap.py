@@ -124,6 +124,7 @@ async def prepare_store(url: str) -> None:
     try:
         await store.size(MARKER_KEY)
     except ObjectMissing:
+        await store.create()
         await store.put_bytes(MARKER_KEY, f"{uuid7()}\n".encode())
 
 

@@ -1,5 +1,7 @@
 """Prometheus metrics of the shared machinery; labels are bounded and never an id."""
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 published = Counter("earshot_messages_published_total", "Messages the broker confirmed", ["service"])
@@ -36,3 +38,11 @@ requests = Histogram(
     ["service", "method", "route", "status"],
     buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60),
 )
+
+
+def start_at_zero(service: str, queues: Iterable[str]) -> None:
+    """What alerts ask the increase of: a series that only begins with its first event has none."""
+    parked_total.labels(service)
+    returned.labels(service)
+    for queue in queues:
+        recreated.labels(service, queue)

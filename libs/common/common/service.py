@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from common import crash, inbox, suspects, topology
+from common import crash, inbox, metrics, suspects, topology
 from common.away import BROKER_AWAY, OUTSIDE_AWAY
 from common.broker import Publisher
 from common.consumer import Consumer
@@ -142,6 +142,7 @@ class Service:
         return role == "both" or self.settings.role in (role, "both")
 
     async def start(self) -> None:
+        metrics.start_at_zero(self.name, topology.all_queues())
         await self.db.open()
         await self.store.check()
         self.settings.scratch_dir.mkdir(parents=True, exist_ok=True)

@@ -88,13 +88,18 @@ class ServiceSettings(BaseSettings):
         return Patience(self.database_wait_seconds, self.database_answer_seconds)
 
 
+def variable_of(settings_class: type[BaseSettings], name: str) -> str:
+    """The variable that the field ``name`` is read from first."""
+    alias = settings_class.model_fields[name].validation_alias
+    prefix = str(settings_class.model_config.get("env_prefix", ""))
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"{prefix}{name}".upper()
+
+
 def environment_of(settings_class: type[ServiceSettings]) -> list[tuple[str, str, str]]:
     """Each variable a service reads as (name, default, description), for documents and examples."""
     rows: list[tuple[str, str, str]] = []
-    prefix = str(settings_class.model_config.get("env_prefix", ""))
     for name, field in settings_class.model_fields.items():
-        alias = field.validation_alias
-        variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"{prefix}{name}".upper()
+        variable = variable_of(settings_class, name)
         if field.is_required():
             default = "required"
         elif field.default_factory is not None:

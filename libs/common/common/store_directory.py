@@ -24,6 +24,13 @@ class DirectoryStore:
                 "use an s3:// store for several."
             )
 
+    async def create(self) -> None:
+        def make() -> None:
+            with _as_unavailable():
+                self._root.mkdir(parents=True, exist_ok=True)
+
+        await asyncio.to_thread(make)
+
     async def put_file(self, key: str, path: Path) -> None:
         await asyncio.to_thread(self._place, key, path)
 

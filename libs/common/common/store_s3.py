@@ -48,6 +48,23 @@ class S3Store:
         except ObjectMissing:
             raise RuntimeError(f"bucket {self._bucket} has not been marked by `earshot migrate`") from None
 
+    async def create(self) -> None:
+        def make() -> None:
+            try:
+                with _translated(self._bucket):
+                    self._client.head_bucket(Bucket=self._bucket)
+            except ObjectMissing:
+                with _translated(self._bucket):
+                    self._client.create_bucket(Bucket=self._bucket, **self._place())
+
+        await asyncio.to_thread(make)
+
+    def _place(self) -> Any:
+        """Where a new bucket lies; the oldest region must not be named."""
+        if self._region in (None, "us-east-1"):
+            return {}
+        return {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+
     async def put_file(self, key: str, path: Path) -> None:
         def put() -> None:
             with _translated(key):

@@ -54,17 +54,22 @@ def merged_openapi() -> dict[str, Any]:
     return document
 
 
-def describe(service: str) -> dict[str, Any]:
-    """The OpenAPI that the service's own app makes, with no server of any kind at hand."""
+def settings_class(service: str) -> type[ServiceSettings]:
+    """Everything that the service reads from its environment."""
     settings = importlib.import_module(f"{service}.settings")
-    (settings_class,) = [
+    (found,) = [
         value
         for name, value in vars(settings).items()
         if name.lower() == f"{service}settings" and issubclass(value, ServiceSettings)
     ]
+    return found
+
+
+def describe(service: str) -> dict[str, Any]:
+    """The OpenAPI that the service's own app makes, with no server of any kind at hand."""
     private_key, _ = new_key_pair()
     values: Any = {"database_url": f"postgresql://{service}:x@localhost/x", "identity_private_key": private_key}
-    built: Service = importlib.import_module(f"{service}.main").build(settings_class(**values))
+    built: Service = importlib.import_module(f"{service}.main").build(settings_class(service)(**values))
     return built.app.openapi()
 
 

@@ -1,4 +1,4 @@
-"""Writes and compares ``schemas/`` and the page of errors: what the services promise the world, made from code."""
+"""Writes and compares what is made from code: ``schemas/``, the page of errors, the examples of environment files."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import yaml
 from common.categories import as_page
 from common.contracts import contract_files
 
+from stack.example_env import example_files
 from stack.openapi import merged_openapi
 from stack.results import SchemasWritten
 
@@ -15,7 +16,7 @@ _EXAMPLES = "examples/"
 
 
 def write_schemas(root: Path, *, check: bool = False) -> SchemasWritten:
-    """Bring ``<root>/schemas`` and ``<root>/docs/errors.md`` up to date, or with ``check`` only say what differs.
+    """Bring ``<root>/schemas`` and the pages beside it up to date, or with ``check`` only say what differs.
 
     An example once written stays as it is: it stands for messages that are still under way somewhere.
     """
@@ -25,19 +26,19 @@ def write_schemas(root: Path, *, check: bool = False) -> SchemasWritten:
     changed = [name for name, content in wanted.items() if _differs(folder / name, name, content)]
     there = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
     removed = [name for name in there if name not in wanted and not name.startswith(_EXAMPLES)]
-    page = root / ERRORS_PAGE
-    pages = [ERRORS_PAGE] if not page.is_file() or page.read_text(encoding="utf-8") != as_page() else []
+    pages = {ERRORS_PAGE: as_page()} | {Path(name): content for name, content in example_files().items()}
+    stale = [path for path, content in pages.items() if _differs(root / path, path.name, content)]
     if not check:
-        if pages:
-            page.parent.mkdir(parents=True, exist_ok=True)
-            page.write_text(as_page(), encoding="utf-8")
+        for path in stale:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(pages[path], encoding="utf-8")
         for name in changed:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(wanted[name], encoding="utf-8")
         for name in removed:
             (folder / name).unlink()
     return SchemasWritten(
-        (*pages, *(Path(FOLDER, name) for name in changed)), tuple(Path(FOLDER, name) for name in removed)
+        (*stale, *(Path(FOLDER, name) for name in changed)), tuple(Path(FOLDER, name) for name in removed)
     )
 
 

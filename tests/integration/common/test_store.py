@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
-import boto3
 import pytest
 from common import bootstrap
 from common.ids import uuid7
@@ -28,16 +27,13 @@ async def store(
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-    # The server keeps its state for the whole process: a bucket for each test.
+    # The server keeps its state for the whole process: a bucket for each test, which set-up makes.
     bucket = f"earshot-{uuid7().hex}"
-    client.create_bucket(Bucket=bucket)
     url = f"s3://{bucket}/a-prefix?endpoint_url={endpoint}"
     await bootstrap.prepare_store(url)
     try:
         yield open_store(url)
     finally:
-        client.close()
         server.stop()
 
 

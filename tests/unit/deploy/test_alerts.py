@@ -1,0 +1,73 @@
+"""Alerts: of metrics that exist, with labels that they have, each leading to words that help."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from common import metrics, topology
+from prometheus_client import REGISTRY
+
+ROOT = Path(__file__).parents[3]
+GROUPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+RULES = [rule for group in GROUPS for rule in group["rules"]]
+_METRIC = re.compile(r"\b(?:earshot|up)[a-z_]*\b(?=\s*[{\[)]| [=<>]|$)", re.MULTILINE)
+
+
+def known() -> dict[str, set[str]]:
+    """Every series that the code can make, with its labels."""
+    for service in topology.SERVICES:
+        importlib.import_module(f"{service}.metrics")
+    importlib.import_module("common.metrics")
+    found: dict[str, set[str]] = {"up": {"job", "instance"}}
+    for collector in list(REGISTRY._collector_to_names):  # pyright: ignore[reportPrivateUsage]
+        labels = set(getattr(collector, "_labelnames", ()))
+        for name in REGISTRY._collector_to_names[collector]:  # pyright: ignore[reportPrivateUsage]
+            found[name] = labels | ({"le"} if name.endswith("_bucket") else set[str]())
+    return found
+
+
+def anchors(page: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_asks_for_what_there_is(rule: dict[str, Any]) -> None:
+    expression, metrics = rule["expr"], known()
+    named = set(_METRIC.findall(expression))
+    assert named, expression
+    assert named <= set(metrics)
+    has = set[str]().union(*(metrics[name] for name in named))
+    by = {label.strip() for group in re.findall(r"by \(([^)]*)\)", expression) for label in group.split(",")}
+    asked = set(re.findall(r"[{,]\s*(\w+)=~?\"", expression))
+    told = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+    assert by | asked <= has
+    assert told <= (by or has)
+    assert expression.count("(") == expression.count(")")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_leads_to_a_page(rule: dict[str, Any]) -> None:
+    page, _, anchor = rule["annotations"]["runbook"].partition("#")
+    assert (ROOT / page).is_file()
+    assert not anchor or anchor in anchors(ROOT / page)
+    assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+def test_alerts_have_names_of_their_own() -> None:
+    names = [rule["alert"] for rule in RULES]
+    assert len(names) == len(set(names))
+    assert all(name.startswith("Earshot") for name in names)
+
+
+def test_the_first_event_is_an_increase() -> None:
+    """Prometheus sees none where a series begins with its first event: those that alerts ask for begin with zero."""
+    metrics.start_at_zero("nobody", ["nobody.x"])
+    for rule in RULES:
+        for name in re.findall(r"increase\((earshot_messages\w*|earshot_queues\w*)", rule["expr"]):
+            labels = dict.fromkeys(known()[name], "nobody")
+            labels |= {"queue": "nobody.x"} if "queue" in labels else {}
+            assert REGISTRY.get_sample_value(name, labels) == 0, name
