@@ -12,6 +12,7 @@ from common.events import TranscriptCompleted, TranscriptionRecognised
 from common.ids import uuid7
 
 from tests.integration.asr.people import People, changes, people, voice
+from tests.integration.asr.test_speakers import TURNS
 
 __all__ = ["changes", "people"]
 
@@ -31,7 +32,7 @@ async def test_a_known_voice_is_suggested_and_accepted_like_a_correction(people:
     me = await people.user()
     here = await people.collection(me)
     profile, first = await enrolled(people, me, here)
-    second = await people.recording(here, voice(0.7), voice(0.3, of=0))
+    second = await people.recording(here, voice(0.7), voice(1.0, of=2))
     assert await people.suggestions(me, second) == []
     await people.work()
     (found,) = await people.suggestions(me, second)
@@ -78,7 +79,7 @@ async def test_rejected_is_remembered_over_another_recognition_and_other_numbers
     spoken = await people.ok(me, "GET", f"/api/recordings/{second}/transcript")
     prints = await people.fetch("SELECT speaker_id, revision FROM voiceprints WHERE asset_id = $1 ORDER BY 1", second)
     assert [tuple(row) for row in prints] == [("speaker_1", 2), ("speaker_2", 2)]
-    assert spoken["segments"][0]["text"].split()[0] != "Good"
+    assert spoken["segments"][0]["start"] >= TURNS[1]["start"]
     assert await people.suggestions(me, second) == []
     rows = await people.fetch(
         "SELECT speaker_id, revision FROM speaker_suggestions WHERE asset_id = $1 AND state = 'rejected' ORDER BY 2",
@@ -116,7 +117,7 @@ async def test_another_encoder_says_nothing_of_a_voice(people: People) -> None:
 
 
 @pytest.mark.parametrize(
-    ("likeness", "owner", "settings", "named"),
+    ("likeness", "owner", "rules", "named"),
     [
         (0.9, False, None, True),
         (0.7, False, None, False),
@@ -127,11 +128,11 @@ async def test_another_encoder_says_nothing_of_a_voice(people: People) -> None:
         (0.55, False, {"guest_threshold": 0.52}, True),
     ],
 )
-async def test_naming_without_asking(people: People, likeness: float, owner: bool, settings: Any, named: bool) -> None:
+async def test_naming_without_asking(people: People, likeness: float, owner: bool, rules: Any, named: bool) -> None:
     me = await people.user()
     here = await people.collection(me)
-    if settings is not None:
-        await people.ok(me, "PUT", f"/api/collections/{here}/speaker-settings", settings)
+    if rules is not None:
+        await people.ok(me, "PUT", f"/api/collections/{here}/speaker-settings", rules)
     profile, first = await enrolled(people, me, here, is_owner=owner)
     second = await people.recording(here, voice(likeness), voice(1.0, of=2))
     await people.take()
@@ -354,7 +355,7 @@ async def test_a_task_that_breaks_waits_and_the_others_go_on(people: People, mon
     await people.work()
     (left,) = await people.fetch("SELECT asset_id, attempts, due_at > now() AS later FROM speaker_tasks")
     assert (left["attempts"], left["later"]) == (1, True)
-    assert sorted(len(await people.suggestions(me, asset)) for asset in assets) == [0, 1]
+    assert sorted([len(await people.suggestions(me, asset)) for asset in assets]) == [0, 1]
     await people.fetch("UPDATE speaker_tasks SET due_at = now()")
     await people.work()
     assert [len(await people.suggestions(me, asset)) for asset in assets] == [1, 1]
