@@ -74,7 +74,7 @@ async def ask_to_match(conn: Connection, gained: Iterable[UUID], lost: Iterable[
         INSERT INTO speaker_tasks AS w (kind, asset_id)
         SELECT 'match', found.asset_id FROM (
             SELECT v.asset_id FROM speaker_profiles AS p
-            JOIN profile_voiceprints AS g ON g.profile_id = p.id
+            JOIN (SELECT DISTINCT profile_id, model FROM profile_voiceprints) AS g ON g.profile_id = p.id
             JOIN voiceprints AS v ON v.model = g.model
             JOIN gateway.asset_scope AS s ON s.asset_id = v.asset_id AND NOT s.deleted
             WHERE p.id = ANY($1::uuid[]) AND p.consented AND {IN_SCOPE}
