@@ -56,7 +56,6 @@ def test_every_message_is_said_and_heard() -> None:
         "asset.indexed.v1",
         "processing.failed.v1",
         "asset.purged.v1",
-        "collection.deleted.v1",
         "ingestion.requested.v1",
     }
     assert {message.type for message in set(MESSAGES.values()) - heard} == told

@@ -76,6 +76,18 @@ def test_a_speaker_is_called_by_name_everywhere(api: Api, talk: dict[str, Any]) 
     assert "<v Marguerite>" in api.http.get(f"{path}/transcript", params={"format": "vtt"}).text
 
 
+def test_a_profile_names_its_speaker_everywhere_and_its_new_name_follows(api: Api, talk: dict[str, Any]) -> None:
+    profile = api.post("/api/speaker-profiles", {"name": "Wilhelmina", "consent": None})
+    path = f"/api/recordings/{talk['id']}"
+    answer = api.http.patch(f"{path}/speakers/speaker_1", json={"profile_id": profile["id"]})
+    assert (answer.status_code, answer.json()["change"]) == (200, "identified")
+    until(lambda: api.get("/api/search", q="wilhelmina", mode="lexical", asset_id=talk["id"])["items"])
+    assert api.http.patch(f"/api/speaker-profiles/{profile['id']}", json={"name": "Marguerite"}).status_code == 200
+    until(lambda: api.get("/api/search", q="marguerite", mode="lexical", asset_id=talk["id"])["items"])
+    (speaker,) = api.get(f"{path}/speakers")["items"]
+    assert (speaker["name"], speaker["profile_id"]) == ("Marguerite", profile["id"])
+
+
 def test_a_recording_recognised_again_keeps_the_corrections(api: Api, talk: dict[str, Any]) -> None:
     before = api.transcript(talk["id"])
     api.post(f"/api/assets/{talk['id']}/retry", {"from_stage": "transcribe"})
@@ -85,5 +97,13 @@ def test_a_recording_recognised_again_keeps_the_corrections(api: Api, talk: dict
     assert (now["segments"], now["speakers"]) == (before["segments"], before["speakers"])
     assert now["revision"] == before["revision"] + 2
     made = api.get(f"/api/recordings/{talk['id']}/transcript/revisions")["items"]
-    assert [revision["change"] for revision in made] == ["carried", "transcribed", "renamed", "edited", "transcribed"]
+    assert [revision["change"] for revision in made] == [
+        "carried",
+        "transcribed",
+        "followed",
+        "identified",
+        "renamed",
+        "edited",
+        "transcribed",
+    ]
     assert len(phrase(api, talk, "xylophone")) == 1

@@ -55,6 +55,20 @@ def test_every_asset_route_answers_404_to_a_stranger(
     assert owner.asset(asset["id"])["status"] == "ready"
 
 
+def test_every_route_of_a_speaker_profile_answers_404_to_a_stranger(owner: Api, stranger: Api) -> None:
+    profile = owner.post("/api/speaker-profiles", {"name": "Somebody known"})
+    document = owner.get("/openapi.json")
+    routes = [(method, path) for path, item in document["paths"].items() for method in item if "{profile_id}" in path]
+    assert len(routes) >= 5
+    bodies: dict[str, Any] = {"consent": {"granted": True}, "merge": {"into": profile["id"]}}
+    for method, path in routes:
+        body = bodies.get(path.rsplit("/", 1)[1], {"name": "x"}) if method in ("post", "patch") else None
+        url = path.replace("{profile_id}", profile["id"])
+        assert stranger.status_of(method.upper(), url, json=body) == 404, (method, path)
+    assert profile["id"] not in str(stranger.get("/api/speaker-profiles"))
+    assert owner.get(f"/api/speaker-profiles/{profile['id']}")["name"] == "Somebody known"
+
+
 def test_every_asset_route_asks_who_is_there(stack: ThrowawayStack, owner: Api, asset: dict[str, Any]) -> None:
     nobody = Api(stack.url, "ek_wrong")
     for method, path in asset_routes(owner.get("/openapi.json")):

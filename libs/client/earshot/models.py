@@ -147,6 +147,7 @@ class Speaker(Model):
     id: str
     label: str
     name: str | None = None
+    profile_id: str | None = None
 
 
 class SpeakerTalk(Speaker):
@@ -154,6 +155,39 @@ class SpeakerTalk(Speaker):
 
     segment_count: int = 0
     speech_seconds: float = 0.0
+
+
+class Suggestion(Model):
+    """Who a speaker might be: by voice a profile, or a name that is said."""
+
+    id: str
+    speaker_id: str
+    source: str
+    name: str
+    confidence: float
+    profile_id: str | None = None
+    segment_id: str | None = None
+
+
+class Consent(Model):
+    """Who agreed to a voiceprint and when; `granted` is false once it is revoked."""
+
+    granted: bool
+    by: str
+    at: datetime
+    revoked_at: datetime | None = None
+
+
+class Profile(Model):
+    """A person who is known across recordings; of a collection, or (without one) its maker's own."""
+
+    id: str
+    name: str
+    collection_id: str | None = None
+    is_owner: bool = False
+    consent: Consent | None = None
+    voiceprint_count: int = 0
+    created_at: datetime | None = None
 
 
 class Revision(Model):

@@ -149,6 +149,20 @@ def _with_role(wanted: AssetRole) -> Any:
     return check
 
 
+def _with_role_in_collection(wanted: AssetRole) -> Any:
+    def check(request: Request, caller: CurrentCaller) -> Caller:
+        named = str(request.path_params.get("collection_id"))
+        if caller.asset_role is None or str(caller.collection_id) != named.lower():
+            raise not_found("There is no such collection.")
+        if not at_least(caller.asset_role, wanted):
+            raise forbidden(f"This needs the role {wanted} in the collection.")
+        return caller
+
+    return check
+
+
 AssetViewer = Annotated[Caller, Depends(_with_role("viewer"))]
 AssetEditor = Annotated[Caller, Depends(_with_role("editor"))]
 AssetOwner = Annotated[Caller, Depends(_with_role("owner"))]
+CollectionViewer = Annotated[Caller, Depends(_with_role_in_collection("viewer"))]
+CollectionOwner = Annotated[Caller, Depends(_with_role_in_collection("owner"))]

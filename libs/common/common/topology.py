@@ -59,6 +59,7 @@ HEARINGS: tuple[Hearing, ...] = (
     Hearing("asr", e.ProcessingRestarted, 2),
     Hearing("asr", e.ProcessingCancelled, _LIGHT),
     Hearing("asr", e.AssetDeleted, 4),
+    Hearing("asr", e.CollectionDeleted, _LIGHT),
     Hearing("embedder", e.TranscriptCompleted, 2, lanes=True),
     Hearing("embedder", e.TranscriptRevised, 2),
     Hearing("embedder", e.AssetUpdated, _LIGHT),

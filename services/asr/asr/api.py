@@ -16,7 +16,7 @@ from asr.domain.formats import FORMS, TextFormat
 from asr.domain.join import join_parts
 from asr.handlers.joining import heading_of
 from asr.queries import recognition, transcripts
-from asr.reading import read_held
+from asr.reading import for_reader, read_held
 
 Format = Literal["json"] | TextFormat
 VIEWER: dict[str, Any] = {"x-earshot-role": "viewer"}
@@ -86,7 +86,7 @@ def make_router(db: Database) -> APIRouter:
     ) -> Response:
         """Finished parts of a running job are served with `complete: false`; before the first there is none."""
         async with db.acquire() as conn:
-            found = await _read(conn, asset_id, revision)
+            found = await for_reader(conn, await _read(conn, asset_id, revision), caller.user_id)
         return _json(found, words=words) if form == "json" else _text(found, form)
 
     @router.get(
@@ -111,7 +111,7 @@ def make_router(db: Database) -> APIRouter:
     async def speakers(asset_id: UUID, caller: AssetViewer) -> SpeakerList:
         """The voices of the newest transcript, in the order in which they are first heard."""
         async with db.acquire() as conn:
-            found = await _read(conn, asset_id, None)
+            found = await for_reader(conn, await _read(conn, asset_id, None), caller.user_id)
         return SpeakerList(items=[_talk(found, speaker) for speaker in found.speakers])
 
     return router

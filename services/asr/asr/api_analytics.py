@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from asr.api import VIEWER
 from asr.domain.analytics import SpeakerFigures, analyse
-from asr.reading import read_finished
+from asr.reading import for_reader, read_finished
 
 
 class SpeakerAnalytics(Speaker):
@@ -54,19 +54,21 @@ def make_analytics_router(db: Database) -> APIRouter:
     @router.get("", summary="Read the figures of the speakers", openapi_extra=VIEWER)
     async def analytics(asset_id: UUID, caller: AssetViewer) -> Analytics:
         """Computed from the newest finished revision whenever they are asked for; 404 before there is one."""
-        return await _analytics(db, asset_id)
+        return await _analytics(db, asset_id, caller.user_id)
 
     @router.post("/refresh", summary="Compute the figures anew", openapi_extra=VIEWER | {"x-earshot-scope": "read"})
     async def refresh(asset_id: UUID, caller: AssetViewer) -> Analytics:
         """The same answer as reading them: nothing is stored, so every reading computes them anew."""
-        return await _analytics(db, asset_id)
+        return await _analytics(db, asset_id, caller.user_id)
 
     return router
 
 
-async def _analytics(db: Database, asset_id: UUID) -> Analytics:
+async def _analytics(db: Database, asset_id: UUID, user_id: UUID) -> Analytics:
     async with db.acquire() as conn:
         transcript = await read_finished(conn, asset_id, None)
+        if transcript is not None:
+            transcript = await for_reader(conn, transcript, user_id)
     if transcript is None:
         raise not_found("There is no finished transcript yet.", advice="Look at the recording's status.")
     found = analyse(transcript)

@@ -16,7 +16,8 @@ from asr.api import TranscriptRevision
 from asr.domain import corrections
 from asr.domain.corrections import NoSuch, Refused
 from asr.editing import Corrected, Correction, Editing, Outcome
-from asr.reading import read_held
+from asr.enrolling import Enrolling
+from asr.reading import for_reader, read_held
 
 _EDITOR: dict[str, Any] = {"x-earshot-role": "editor"}
 _TAG = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
@@ -59,7 +60,15 @@ class Replace(_Body):
 
 
 class SpeakerEdit(_Body):
-    name: Name | None = Field(default=None, description="What the speaker is called; null: by the label again")
+    name: Name | None = Field(
+        default=None,
+        description="What the speaker is called; null: by the label again. Another name than the profile's takes the "
+        "speaker out of the profile",
+    )
+    profile_id: UUID | None = Field(
+        default=None,
+        description="Whose profile the speaker is named by; null: not this person, which is remembered",
+    )
 
 
 class SpeakerMerge(_Body):
@@ -82,6 +91,7 @@ class EditingApi:
     """The routes of corrections, below one recording."""
 
     editing: Editing
+    enrolling: Enrolling
 
     def routes(self) -> APIRouter:
         router = APIRouter(prefix="/api/recordings/{asset_id}", tags=["Transcripts and speakers"])
@@ -190,7 +200,7 @@ class EditingApi:
         if earlier is None:
             raise not_found("There is no such revision.", advice="See GET …/transcript/revisions.")
         restored = Corrected(earlier.transcript, earlier.revision.base_revision)
-        correction = Correction(asset_id, caller.user_id, _expected(if_match), "restored", lambda _: restored)
+        correction = Correction(asset_id, caller.user_id, expected_revision(if_match), "restored", lambda _: restored)
         return await self._correct(correction, response)
 
     async def edit_speaker(
@@ -202,12 +212,26 @@ class EditingApi:
         response: Response,
         if_match: IfMatch = None,
     ) -> Revised:
-        """The name is shown everywhere at once: in the transcript, its exports, search and citations."""
-        if "name" not in body.model_fields_set:
-            raise invalid("There is nothing to change.", advice="Give a name, or null to take it away.")
-        correction = _correction(
-            asset_id, caller, if_match, "renamed", lambda now: corrections.name_speaker(now, speaker_id, body.name)
-        )
+        """The name is shown everywhere at once: in the transcript, its exports, search and citations.
+
+        With a profile, the speaker is called as it is, follows when it is renamed, and gives it a voiceprint if there
+        is consent.
+        """
+        given = body.model_fields_set
+        if not given:
+            raise invalid("There is nothing to change.", advice="Give a name or a profile_id; null takes it away.")
+        if body.profile_id is not None:
+            if "name" in given:
+                raise invalid("A speaker is called as the profile is.", advice="Give either name or profile_id.")
+            correction = await self.enrolling.by_profile(
+                asset_id, speaker_id, body.profile_id, caller.user_id, expected_revision(if_match)
+            )
+        elif "name" in given:
+            correction = _correction(asset_id, caller, if_match, "renamed", lambda now: _renamed(now, speaker_id, body))
+        else:
+            correction = _correction(
+                asset_id, caller, if_match, "released", lambda now: corrections.release_speaker(now, speaker_id)
+            )
         return await self._correct(correction, response)
 
     async def merge_speakers(
@@ -230,23 +254,37 @@ class EditingApi:
         return await self._correct(correction, response)
 
     async def _correct(self, correction: Correction, response: Response) -> Revised:
-        try:
-            outcome = await self.editing.correct(correction)
-        except Refused as refused:
-            raise invalid(str(refused), advice=refused.advice) from refused
-        except NoSuch as missing:
-            raise not_found(str(missing.args[0]), advice="Read the transcript again.") from missing
+        outcome = await correct(self.editing, correction)
         response.headers["ETag"] = f'"{outcome.held.revision.revision}"'
-        return _revised(outcome)
+        async with self.editing.db.acquire() as conn:
+            assert correction.made_by is not None
+            shown = await for_reader(conn, outcome.held.transcript, correction.made_by)
+        return _revised(outcome, shown)
+
+
+async def correct(editing: Editing, correction: Correction) -> Outcome:
+    """Raises ApiError 422 or 404 for what does not fit the transcript, besides what `Editing.correct` raises."""
+    try:
+        return await editing.correct(correction)
+    except Refused as refused:
+        raise invalid(str(refused), advice=refused.advice) from refused
+    except NoSuch as missing:
+        raise not_found(str(missing.args[0]), advice="Read the transcript again.") from missing
+
+
+def _renamed(now: Transcript, speaker_id: str, body: SpeakerEdit) -> Transcript:
+    if "profile_id" in body.model_fields_set:
+        now = corrections.release_speaker(now, speaker_id)
+    return corrections.name_speaker(now, speaker_id, body.name)
 
 
 def _correction(
     asset_id: UUID, caller: Caller, if_match: str | None, change: str, apply: Callable[[Transcript], Transcript]
 ) -> Correction:
-    return Correction(asset_id, caller.user_id, _expected(if_match), change, lambda now: Corrected(apply(now)))
+    return Correction(asset_id, caller.user_id, expected_revision(if_match), change, lambda now: Corrected(apply(now)))
 
 
-def _expected(if_match: str | None) -> int | None:
+def expected_revision(if_match: str | None) -> int | None:
     """None for any revision. Raises ApiError 422 for what is no revision's ETag."""
     if if_match is None or if_match.strip() == "*":
         return None
@@ -256,8 +294,8 @@ def _expected(if_match: str | None) -> int | None:
     return int(tag[1])
 
 
-def _revised(outcome: Outcome) -> Revised:
-    about, transcript = outcome.held.revision, outcome.held.transcript
+def _revised(outcome: Outcome, transcript: Transcript) -> Revised:
+    about = outcome.held.revision
     changed = set(outcome.changes.segment_ids)
     return Revised.model_validate(
         {

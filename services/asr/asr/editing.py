@@ -1,7 +1,7 @@
 """Corrections: a change of the newest revision becomes the next one, in one transaction with the fact of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,7 +19,7 @@ from asr import metrics
 from asr.domain.corrections import same_text
 from asr.domain.revising import Changes, Placed, changes, exchange, place
 from asr.providers.documents import Documents
-from asr.queries import transcripts
+from asr.queries import profiles, suggestions, tasks, transcripts, voiceprints
 from asr.queries.transcripts import Making, Revision
 from asr.reading import About, Held, read_about, read_held
 
@@ -32,15 +32,25 @@ class Corrected:
     base_revision: int | None = None
 
 
+# What else changes with a correction, in its transaction: given the connection and what the transcript then is.
+Beside = Callable[[Connection, Transcript], Awaitable[None]]
+# Changes by which a person says that a speaker is not the one of the profile they carried.
+_DENYING = frozenset({"renamed", "identified", "released"})
+
+
 @dataclass(frozen=True)
 class Correction:
-    """``apply`` is pure; ``change`` names its kind. ``expected`` is the revision it is meant for, None for any."""
+    """``apply`` is pure; ``change`` names its kind. ``expected`` is the revision it is meant for, None for any.
+
+    ``made_by``: None where nobody was asked. ``beside`` is done even if the transcript stays as it is.
+    """
 
     asset_id: UUID
-    made_by: UUID
+    made_by: UUID | None
     expected: int | None
     change: str
     apply: Callable[[Transcript], Corrected]
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,8 @@ class Editing:
             _check_expected(correction, before.revision)
             corrected = await asyncio.to_thread(correction.apply, before.transcript)
             if same_text(corrected.transcript, before.transcript):
+                if correction.beside is not None and not await self._do_beside(correction, before):
+                    continue
                 return Outcome(before, Changes([], [], speakers=False))
             after = corrected.transcript.model_copy(update={"revision": before.revision.revision + 1})
             kept = await self.documents.keep(after)
@@ -90,10 +102,19 @@ class Editing:
             raise conflict("The transcript is not complete yet.", advice="Wait until the recording is ready.")
         return held, about
 
+    async def _do_beside(self, correction: Correction, before: Held) -> bool:
+        """False when the transcript is no longer the one that was looked at."""
+        async with self.begin() as tx:
+            state = await lock_known(tx.conn, correction.asset_id)
+            if state.revision != before.revision.revision:
+                return False
+            await _settle(tx.conn, correction, before.transcript, before.transcript)
+        return True
+
     async def _record(self, revising: "_Revising") -> Outcome:
         before, after = revising.before, revising.after
         async with self.begin() as tx:
-            state = await _lock(tx.conn, after.asset_id)
+            state = await lock_known(tx.conn, after.asset_id)
             if state.revision != before.revision.revision:
                 raise _Overtaken
             placed = await self._save(tx.conn, revising, state.run)
@@ -102,6 +123,8 @@ class Editing:
             revision = await transcripts.read_revision(tx.conn, after.asset_id, after.revision)
             assert revision is not None
             differing = changes(before.transcript, after)
+            if differing.speakers:
+                await _settle(tx.conn, revising.correction, before.transcript, after)
             await tx.say(_revised(revising, revision, differing, state.run, state.collection_id))
         metrics.corrections.labels(revising.correction.change).inc()
         return Outcome(Held(revision, after, placed), differing)
@@ -129,7 +152,37 @@ class _Revising:
     about: About
 
 
-async def _lock(conn: Connection, asset_id: UUID) -> assets.AssetState:
+async def _settle(conn: Connection, correction: Correction, before: Transcript, after: Transcript) -> None:
+    """Profiles hold what the newest revision gives them, and what a person denied is not suggested again."""
+    if correction.beside is not None:
+        await correction.beside(conn, after)
+    if correction.change in _DENYING and correction.made_by is not None:
+        for pair in _denied(before, after):
+            await suggestions.decide_pair(conn, after.asset_id, pair, "rejected", by=correction.made_by)
+    settled = await voiceprints.settle_voiceprints(conn, after.asset_id)
+    await tasks.ask_to_match(conn, settled.gained, settled.lost)
+    if await _behind(conn, after):
+        await tasks.ask(conn, "follow", after.asset_id)
+
+
+async def _behind(conn: Connection, after: Transcript) -> bool:
+    """Whether a speaker is not called as their profile is: it was renamed meanwhile, or an earlier revision is back."""
+    carried = {who.profile_id: who.name for who in after.speakers if who.profile_id is not None}
+    people = await profiles.people_of(conn, after.asset_id, sorted(carried)) if carried else {}
+    return any(person != (profile_id, carried[profile_id]) for profile_id, person in people.items())
+
+
+def _denied(before: Transcript, after: Transcript) -> list[tuple[str, UUID]]:
+    """Speakers that carry another profile than before, or none, with the one that they carried."""
+    now = {speaker.id: speaker.profile_id for speaker in after.speakers}
+    return [
+        (speaker.id, speaker.profile_id)
+        for speaker in before.speakers
+        if speaker.profile_id is not None and speaker.id in now and now[speaker.id] != speaker.profile_id
+    ]
+
+
+async def lock_known(conn: Connection, asset_id: UUID) -> assets.AssetState:
     """The asset's row until the transaction ends. Raises ApiError 404 when the asset is deleted."""
     known = await assets.read_asset(conn, asset_id)
     if known is None:

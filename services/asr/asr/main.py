@@ -4,6 +4,7 @@ from common import lifecycle
 from common.events import (
     AssetDeleted,
     CaptionsFetched,
+    CollectionDeleted,
     PartPlanned,
     ProcessingCancelled,
     ProcessingRestarted,
@@ -15,24 +16,31 @@ from common.service import Service
 from asr.api import make_router
 from asr.api_analytics import make_analytics_router
 from asr.api_editing import EditingApi
+from asr.api_profiles import ProfilesApi
 from asr.api_speech import PATH, make_speech_router
+from asr.api_suggestions import SuggestionsApi
 from asr.domain.spans import SpeechRules
 from asr.editing import Editing
+from asr.enrolling import Enrolling
 from asr.handlers.captioning import Captioning
+from asr.handlers.forgetting import forget_collection
 from asr.handlers.joining import Joining, erase
 from asr.handlers.planning import Planning
 from asr.handlers.recognising import Recognising
 from asr.handlers.speaking import Speakers
+from asr.identifying import Identifying
 from asr.providers.diarizer import Diarizer
 from asr.providers.diarizers import choose_diarizer
 from asr.providers.documents import Documents
 from asr.providers.engine import Engine
 from asr.providers.engines import Engines, installed_engines
+from asr.providers.names import choose_reader
 from asr.providers.recordings import Recordings
 from asr.providers.scratch import Scratch
 from asr.settings import AsrSettings
 from asr.speech import Speech
 
+_IDENTIFY_SECONDS = 1.0
 _TIDY_SECONDS = 15.0
 _SWEEP_SECONDS = 300.0
 
@@ -61,8 +69,12 @@ def build(
     documents = Documents(service.db, service.store, scratch)
     planning = Planning(service.db, recordings, engines, speakers, settings.part_seconds, rules)
     recognising = Recognising(service.db, recordings, engines, speakers)
-    joining = Joining(service.db, documents, recordings, speakers)
-    captioning = Captioning(service.db, service.store, documents, planning)
+    reader = choose_reader(settings)
+    joining = Joining(service.db, documents, recordings, speakers, names=reader is not None)
+    captioning = Captioning(service.db, service.store, documents, planning, names=reader is not None)
+    editing = Editing(service.db, documents, service.transaction)
+    enrolling = Enrolling(service.db, editing)
+    identifying = Identifying(service.db, editing, reader, settings.suggest_threshold, settings.names_characters)
     speech = Speech(
         engines,
         rules,
@@ -77,16 +89,21 @@ def build(
     service.hear(TranscriptionRecognised, joining.join_transcript)
     service.hear(ProcessingRestarted, captioning.restart)
     service.hear(ProcessingCancelled, lifecycle.cancel())
+    service.hear(CollectionDeleted, forget_collection)
     service.hear(AssetDeleted, lifecycle.purge(service.db, service.store, erase))
     service.serve(make_router(service.db))
     service.serve(make_analytics_router(service.db))
-    service.serve(EditingApi(Editing(service.db, documents, service.transaction)).routes())
+    service.serve(EditingApi(editing, enrolling).routes())
+    service.serve(ProfilesApi(editing).routes())
+    service.serve(SuggestionsApi(enrolling).routes())
     service.serve(make_speech_router(speech, settings.request_bytes))
     service.streaming_paths = (*service.streaming_paths, PATH)
+    service.background(identifying.work, every_seconds=_IDENTIFY_SECONDS)
     service.background(recordings.tidy_up, every_seconds=_TIDY_SECONDS)
     service.background(documents.sweep, every_seconds=_SWEEP_SECONDS)
     service.on_stop(speech.close)
     service.on_stop(engines.close)
+    service.on_stop(identifying.close)
     if diarizer is not None:
         service.on_stop(diarizer.close)
     service.on_stop(recordings.close)

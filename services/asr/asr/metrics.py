@@ -9,6 +9,9 @@ speech = Counter("earshot_asr_speech_seconds_total", "Seconds of speech recognis
 words = Counter("earshot_asr_words_total", "Words recognised", ["engine"])
 recognising = Counter("earshot_asr_recognising_seconds_total", "Seconds spent on recognising", ["engine"])
 corrections = Counter("earshot_asr_corrections_total", "Corrections that people made, by kind", ["change"])
+identifications = Counter(
+    "earshot_asr_identifications_total", "What was found out about who speakers are, by what became of it", ["outcome"]
+)
 realtime_factor = Histogram(
     "earshot_asr_realtime_factor_ratio",
     "Seconds of work per second of speech, by part",

@@ -8,7 +8,7 @@ from common.db import Connection
 from common.transcript import Transcript
 
 from asr.domain.revising import Placed
-from asr.queries import captions, recognition, transcripts
+from asr.queries import captions, profiles, recognition, transcripts
 from asr.queries.transcripts import Revision
 
 
@@ -44,6 +44,19 @@ async def read_finished(conn: Connection, asset_id: UUID, revision: int | None =
     """The revision asked for, else the newest; None when there is none."""
     held = await read_held(conn, asset_id, revision)
     return held.transcript if held else None
+
+
+async def for_reader(conn: Connection, transcript: Transcript, user_id: UUID) -> Transcript:
+    """Without the ids of profiles that the reader may not see; names are part of the text."""
+    carried = {speaker.profile_id for speaker in transcript.speakers if speaker.profile_id is not None}
+    seen = await profiles.seen_among(conn, user_id, sorted(carried))
+    if len(seen) == len(carried):
+        return transcript
+    speakers = [
+        speaker if speaker.profile_id in seen else speaker.model_copy(update={"profile_id": None})
+        for speaker in transcript.speakers
+    ]
+    return transcript.model_copy(update={"speakers": speakers})
 
 
 async def read_held(conn: Connection, asset_id: UUID, revision: int | None = None) -> Held | None:

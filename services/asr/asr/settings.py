@@ -5,13 +5,14 @@ from typing import Literal
 from common.settings import ServiceSettings, cpu_count, service_config
 from pydantic import Field
 
+from asr.settings_names import NamesSettings
 from asr.settings_remote import RemoteSettings
 from asr.settings_whisperx import WhisperXSettings
 
 _MOST_PROCESSES = 4
 
 
-class AsrSettings(WhisperXSettings, RemoteSettings, ServiceSettings):
+class AsrSettings(WhisperXSettings, NamesSettings, RemoteSettings, ServiceSettings):
     """Variables begin with ``ASR_``."""
 
     model_config = service_config("ASR")

@@ -6,19 +6,20 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 from asr.main import build
 from asr.settings import AsrSettings
-from common import bootstrap, migrations, topology
+from common import topology
 from common.delivery import Delivery
 from common.events import MESSAGES, Fact, Message, RecordingFetched
 from common.identity import AssetRole, Caller, Signer, new_key_pair
 from common.ids import uuid7
 from common.service import Service
+
+from tests.conftest import Databases
 
 ROOT = Path(__file__).parents[3]
 SECOND = ROOT / "tests" / "data" / "second.opus"
@@ -26,21 +27,9 @@ COLLECTION = uuid4()
 
 
 @pytest.fixture
-async def asr_url(postgres_url: str) -> AsyncGenerator[str]:
-    """A database with asr's schema alone; the URL of asr's own role."""
-    name = f"asr_{uuid4().hex[:12]}"
-    server = await asyncpg.connect(postgres_url)
-    await server.execute(f"CREATE DATABASE {name}")
-    parts = urlsplit(postgres_url)
-    admin = await asyncpg.connect(urlunsplit(parts._replace(path=f"/{name}")))
-    place = parts.netloc.rpartition("@")[2]
-    url = urlunsplit(parts._replace(netloc=f"earshot_asr:secret-asr@{place}", path=f"/{name}"))
-    await bootstrap.bootstrap(admin, {"asr": url})
-    await admin.close()
-    migrations.upgrade("asr", url)
-    yield url
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
+def asr_url(fresh_database: Databases) -> str:
+    """A migrated database; the URL of asr's own role, which also reads the gateway's two views."""
+    return fresh_database.urls["asr"]
 
 
 @pytest.fixture(scope="session")

@@ -180,3 +180,29 @@ def test_a_name_is_all_that_changes(name: str | None) -> None:
     assert [speaker.name for speaker in named.speakers] == [name, None, None]
     assert changes(transcript, named).spans == []
     assert changes(transcript, named).speakers is (name is not None)
+
+
+def test_a_speaker_is_called_as_their_profile_until_somebody_says_otherwise() -> None:
+    maria, mary, other = UUID(int=2), UUID(int=3), UUID(int=4)
+    transcript = transcript_of(spoken("s1", "one two", 0, 2))
+
+    def a(now: Transcript) -> tuple[str | None, UUID | None]:
+        return now.speakers[0].name, now.speakers[0].profile_id
+
+    named = corrections.identify_speaker(transcript, "a", maria, "Maria")
+    assert a(named) == ("Maria", maria)
+    assert named.speakers[1:] == transcript.speakers[1:]
+    assert corrections.name_speaker(named, "a", "Maria") == named
+    assert a(corrections.name_speaker(named, "a", "Ben")) == ("Ben", None)
+    assert a(corrections.name_speaker(named, "a", None)) == (None, None)
+    assert a(corrections.release_speaker(named, "a")) == (None, None)
+    typed = corrections.name_speaker(transcript, "a", "Maria")
+    assert corrections.release_speaker(typed, "a") == typed
+    assert a(corrections.follow_profiles(named, {maria: (mary, "Mary"), other: (other, "X")})) == ("Mary", mary)
+    assert corrections.follow_profiles(named, {other: (other, "X")}) == named
+    for act in (
+        lambda: corrections.identify_speaker(transcript, "z", maria, "M"),
+        lambda: corrections.release_speaker(transcript, "z"),
+    ):
+        with pytest.raises(NoSuch):
+            act()

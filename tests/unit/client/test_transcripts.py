@@ -9,8 +9,10 @@ from starlette.responses import JSONResponse
 
 @pytest.fixture
 def recording(server, sample):
+    path = f"/api/recordings/{sample.asset()['id']}"
     server.on("GET", "/api/assets", {"items": [sample.asset()], "next_cursor": None})
-    return f"/api/recordings/{sample.asset()['id']}"
+    server.on("GET", f"{path}/speaker-suggestions", {"items": [], "next_cursor": None})
+    return path
 
 
 def revised(**more):
@@ -74,9 +76,45 @@ def test_revisions_are_walked_page_by_page(server, client):
 def test_speakers_are_listed(run, server, recording):
     server.on("GET", f"{recording}/speakers", {"items": SPEAKERS, "next_cursor": None})
     lines = run("speakers", "@last").stdout.splitlines()
-    assert lines[1].split() == ["s1", "1:01", "4", "Speaker", "1", "–"]
+    assert lines[1].split() == ["s1", "1:01", "87%", "4", "Speaker", "1", "–"]
     assert lines[2].split()[-1] == "Ben"
-    assert json.loads(run("speakers", "@last", "--json").stdout) == {"items": SPEAKERS}
+    assert json.loads(run("speakers", "@last", "--json").stdout) == {"items": SPEAKERS, "suggestions": []}
+
+
+def suggestion(number, name, **more):
+    return {"id": f"g{number}", "speaker_id": "s1", "source": "voice", "name": name, "confidence": 0.71, **more}
+
+
+def test_who_speakers_might_be_is_listed_and_decided(run, server, recording):
+    both = [suggestion(1, "Maria", profile_id="p1"), suggestion(2, "Mary", source="said", segment_id="s3")]
+    server.on("GET", f"{recording}/speakers", {"items": SPEAKERS, "next_cursor": None})
+    server.on("GET", f"{recording}/speaker-suggestions", {"items": both, "next_cursor": None})
+    for each in both:
+        server.on("POST", f"{recording}/speaker-suggestions/{each['id']}", each)
+    result = run("speakers", "@last")
+    assert result.stdout.splitlines()[1].rstrip().endswith("Maria (voice 0.71), Mary (said 0.71)")
+    assert "accept|reject" in result.stderr
+    assert json.loads(run("speakers", "@last", "--json").stdout)["suggestions"] == both
+    several = run("speakers", "@last", "accept", "s1")
+    assert (several.exit_code, "Maria, Mary" in several.stderr) == (1, True)
+    assert run("speakers", "@last", "accept", "Speaker 1", "mary").exit_code == 0
+    assert run("speakers", "@last", "reject", "s1", "Maria").exit_code == 0
+    nobody = run("speakers", "@last", "accept", "Ben")
+    assert (nobody.exit_code, "Nobody is suggested" in nobody.stderr) == (1, True)
+    posted = [(asked.path.rsplit("/", 1)[1], asked.json) for asked in server.asked if asked.method == "POST"]
+    assert posted == [("g2", {"accept": True}), ("g1", {"accept": False})]
+
+
+def test_a_speaker_is_identified_by_a_profile_and_released(run, server, recording):
+    server.on("GET", f"{recording}/speakers", {"items": SPEAKERS, "next_cursor": None})
+    server.on("GET", "/api/speaker-profiles", {"items": [{"id": "p1", "name": "Maria"}], "next_cursor": None})
+    server.on("PATCH", f"{recording}/speakers/s1", revised())
+    assert run("speakers", "@last", "identify", "s1", "maria").exit_code == 0
+    assert run("speakers", "@last", "release", "s1").exit_code == 0
+    assert run("speakers", "@last", "name", "s1", "Anna").exit_code == 0
+    assert run("speakers", "@last", "identify", "s1", "Clara").exit_code == 1
+    sent = [asked.json for asked in server.asked if asked.method == "PATCH"]
+    assert sent == [{"profile_id": "p1"}, {"profile_id": None}, {"name": "Anna"}]
 
 
 def test_a_speaker_is_renamed_by_label_and_merged_by_name(run, server, recording):
@@ -89,7 +127,9 @@ def test_a_speaker_is_renamed_by_label_and_merged_by_name(run, server, recording
     assert [asked.json for asked in server.asked if asked.method == "POST"] == [{"into": "s2"}]
 
 
-@pytest.mark.parametrize("given", [("rename", "Clara", "Anna"), ("rename", "s1"), ("merge", "s1", "Clara")])
+@pytest.mark.parametrize(
+    "given", [("rename", "Clara", "Anna"), ("rename", "s1"), ("merge", "s1", "Clara"), ("accept",)]
+)
 def test_a_speaker_who_is_not_there_or_not_named(run, server, recording, given):
     server.on("GET", f"{recording}/speakers", {"items": SPEAKERS, "next_cursor": None})
     result = run("speakers", "@last", *given)

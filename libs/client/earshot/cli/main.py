@@ -14,6 +14,7 @@ from earshot.cli import (
     keys,
     parked,
     play,
+    profiles,
     search,
     speakers,
     stack,
@@ -68,6 +69,7 @@ for panel, commands in PANELS.items():
         app.command(name, rich_help_panel=panel)(function)
 app.add_typer(keys.keys, name="keys", rich_help_panel="People and places")
 app.add_typer(keys.collections, name="collections", rich_help_panel="People and places")
+app.add_typer(profiles.profiles, name="profiles", rich_help_panel="People and places")
 app.add_typer(parked.parked, name="parked", rich_help_panel="For administrators")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
-from earshot.models import Page, Replaced, Revised, Revision, SpeakerTalk, TakenIn
+from earshot.models import Page, Replaced, Revised, Revision, SpeakerTalk, Suggestion, TakenIn
 from earshot.paging import pages
 from earshot.resources.recordings import RecordingFields, once, send_file
 from earshot.transport import Transport
@@ -71,6 +71,21 @@ class Transcripts:
     def name_speaker(self, asset_id: str, speaker_id: str, name: str | None, revision: int | None = None) -> Revised:
         """None takes the name away."""
         return self._send("PATCH", f"/api/recordings/{asset_id}/speakers/{speaker_id}", {"name": name}, revision)
+
+    def identify_speaker(self, asset_id: str, speaker_id: str, profile_id: str | None) -> Revised:
+        """By a profile; None says that it is not that person, which is remembered."""
+        body = {"profile_id": profile_id}
+        return self._send("PATCH", f"/api/recordings/{asset_id}/speakers/{speaker_id}", body, None)
+
+    def suggestions(self, asset_id: str) -> list[Suggestion]:
+        """Who the speakers might be, the likeliest first."""
+        path = f"/api/recordings/{asset_id}/speaker-suggestions"
+        return self._transport.fetch(Page[Suggestion], "GET", path).items
+
+    def decide(self, asset_id: str, suggestion_id: str, *, accept: bool) -> Suggestion:
+        """Accepted, the speaker is named; rejected, it is not suggested again."""
+        path = f"/api/recordings/{asset_id}/speaker-suggestions/{suggestion_id}"
+        return self._transport.fetch(Suggestion, "POST", path, json={"accept": accept})
 
     def merge_speaker(self, asset_id: str, speaker_id: str, into: str, revision: int | None = None) -> Revised:
         """Everything the speaker said was said by `into`."""

@@ -13,7 +13,7 @@ def carry_speakers(base: Transcript, edited: Transcript, new: Transcript) -> tup
     heard = {segment.id: segment.speaker for segment in base.segments}
     moved = [segment for segment in edited.segments if heard.get(segment.id, segment.speaker) != segment.speaker]
     moved_ids = {segment.id for segment in moved}
-    voices = _voices([segment for segment in edited.segments if segment.id not in moved_ids], new.segments)
+    voices = same_voices([segment for segment in edited.segments if segment.id not in moved_ids], new.segments)
     given: dict[str, str] = {}
     carried: set[str] = set()
     for turn, segment, seconds in _overlaps(moved, new.segments):
@@ -31,7 +31,7 @@ def carry_speakers(base: Transcript, edited: Transcript, new: Transcript) -> tup
     return new.model_copy(update={"segments": segments, "speakers": speakers}), len(moved_ids - carried)
 
 
-def _voices(edited: Sequence[Segment], new: Sequence[Segment]) -> dict[str, str]:
+def same_voices(edited: Sequence[Segment], new: Sequence[Segment]) -> dict[str, str]:
     """Each speaker's voice in the new transcript: the one that talks most at the same times, and nobody else's."""
     together: defaultdict[tuple[str, str], float] = defaultdict(float)
     for one, other, seconds in _overlaps(edited, new):

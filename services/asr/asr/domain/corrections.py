@@ -1,7 +1,9 @@
 """What people may change in a transcript; every change answers a new one and leaves times true."""
 
 import re
+from collections.abc import Mapping
 from itertools import takewhile
+from uuid import UUID
 
 from common.transcript import Segment, Speaker, Transcript, Word
 
@@ -126,10 +128,37 @@ def replace_text(
 
 
 def name_speaker(transcript: Transcript, speaker_id: str, name: str | None) -> Transcript:
-    """``None`` takes the name away: the label is shown again."""
+    """``None`` takes the name away: the label is shown again. Another name than the profile's leaves the profile."""
+    speaker = _speaker(transcript, speaker_id)
+    same = name is not None and name == speaker.name
+    return _with_speaker(transcript, speaker_id, name, speaker.profile_id if same else None)
+
+
+def identify_speaker(transcript: Transcript, speaker_id: str, profile_id: UUID, name: str) -> Transcript:
+    """The speaker is the person of this profile, and is called as the profile is."""
     _speaker(transcript, speaker_id)
+    return _with_speaker(transcript, speaker_id, name, profile_id)
+
+
+def release_speaker(transcript: Transcript, speaker_id: str) -> Transcript:
+    """The speaker is not the person of their profile: its name goes with it."""
+    speaker = _speaker(transcript, speaker_id)
+    return transcript if speaker.profile_id is None else _with_speaker(transcript, speaker_id, None, None)
+
+
+def follow_profiles(transcript: Transcript, people: Mapping[UUID, tuple[UUID, str]]) -> Transcript:
+    """Speakers are called as their profiles are; ``people``: profile to (what took its place or itself, name)."""
+    speakers: list[Speaker] = []
+    for speaker in transcript.speakers:
+        person = people.get(speaker.profile_id) if speaker.profile_id is not None else None
+        known = {"profile_id": person[0], "name": person[1]} if person else {}
+        speakers.append(speaker.model_copy(update=known))
+    return transcript.model_copy(update={"speakers": speakers})
+
+
+def _with_speaker(transcript: Transcript, speaker_id: str, name: str | None, profile_id: UUID | None) -> Transcript:
     speakers = [
-        speaker.model_copy(update={"name": name}) if speaker.id == speaker_id else speaker
+        speaker.model_copy(update={"name": name, "profile_id": profile_id}) if speaker.id == speaker_id else speaker
         for speaker in transcript.speakers
     ]
     return transcript.model_copy(update={"speakers": speakers})

@@ -14,11 +14,19 @@ from common.transcript import Transcript
 
 from asr import metrics
 from asr.domain.captions.transcript import transcript_of
-from asr.handlers.joining import read_corrected, record_revisions, with_corrections
+from asr.handlers.joining import (
+    begin_identifying,
+    read_corrected,
+    read_decided,
+    record_revisions,
+    same_speakers,
+    with_corrections,
+)
 from asr.handlers.planning import Planning
 from asr.providers.documents import Documents
 from asr.queries import captions
 from asr.queries.captions import CaptionsRow
+from asr.queries.suggestions import Decided
 from asr.queries.transcripts import Making
 from asr.reading import About
 
@@ -33,6 +41,8 @@ class Captioning:
     store: ObjectStore
     documents: Documents
     planning: Planning
+    # Whether somebody reads transcripts for names.
+    names: bool = False
 
     async def take_captions(self, fact: CaptionsFetched, delivery: Delivery) -> None:
         """On ``captions.fetched``: rows, the JSON document in the store, and ``transcript.completed``."""
@@ -75,13 +85,15 @@ class Captioning:
             row = await captions.read_captions(conn, fact.asset_id)
             state = await assets.read_asset(conn, fact.asset_id)
             corrected = await read_corrected(conn, fact.asset_id)
+            decided = await read_decided(conn, fact.asset_id)
         if row is None or row.completed_run >= fact.run:
             raise Stale("this run has its transcript already")
         found = await self._read(row)
         revision = (state.revision if state else 0) + 1
         transcript = await asyncio.to_thread(transcript_of, found, fact.asset_id, revision, row.options.language)
         written = await asyncio.to_thread(with_corrections, transcript, corrected)
-        await self._record(written, row, fact, delivery)
+        known = await asyncio.to_thread(same_speakers, decided, transcript)
+        await self._record(written, known, row, fact, delivery)
 
     async def _read(self, row: CaptionsRow) -> Captions:
         try:
@@ -96,7 +108,12 @@ class Captioning:
         return await asyncio.to_thread(Captions.model_validate_json, content)
 
     async def _record(
-        self, written: list[tuple[Transcript, Making]], row: CaptionsRow, fact: Fact, delivery: Delivery
+        self,
+        written: list[tuple[Transcript, Making]],
+        known: list[Decided],
+        row: CaptionsRow,
+        fact: Fact,
+        delivery: Delivery,
     ) -> None:
         kept = [await self.documents.keep(each) for each, _ in written]
         try:
@@ -104,6 +121,7 @@ class Captioning:
                 await _complete(rec.conn, fact)
                 revisions = [(*each, document) for each, document in zip(written, kept, strict=True)]
                 await record_revisions(rec, revisions, About(row.title, row.recorded_at), fact)
+                await begin_identifying(rec.conn, revisions, known, voices=False, names=self.names)
         except (Stale, AlreadyHandled):
             await self.documents.discard(kept)
             raise

@@ -13,18 +13,20 @@ from common.errors import AlreadyHandled, Stale, TryAgain
 from common.events import Fact, TranscriptCompleted, TranscriptionRecognised
 from common.objects import Kept
 from common.recording import Recording
-from common.transcript import Transcript
+from common.transcript import Segment, Transcript
 
 from asr import metrics
 from asr.domain.carrying import carry
+from asr.domain.carrying_speakers import same_voices
 from asr.domain.corrections import same_text
 from asr.domain.join import Heading, join_parts
 from asr.domain.warnings import edits_not_carried
 from asr.handlers.speaking import Found, Speakers
 from asr.providers.documents import Documents
 from asr.providers.recordings import Recordings
-from asr.queries import captions, recognition, transcripts, voices
+from asr.queries import captions, recognition, suggestions, tasks, transcripts, voiceprints, voices
 from asr.queries.recognition import Transcription
+from asr.queries.suggestions import Decided
 from asr.queries.transcripts import Making
 from asr.reading import About, read_held
 
@@ -54,6 +56,8 @@ class Joining:
     documents: Documents
     recordings: Recordings
     speakers: Speakers
+    # Whether somebody reads transcripts for names.
+    names: bool = False
 
     async def join_transcript(self, fact: TranscriptionRecognised, delivery: Delivery) -> None:
         """On ``transcription.recognised``: rows, the JSON document in the store, and ``transcript.completed``."""
@@ -69,6 +73,7 @@ class Joining:
             heard = await voices.read_voices(conn, fact.asset_id)
             state = await assets.read_asset(conn, fact.asset_id)
             corrected = await read_corrected(conn, fact.asset_id)
+            decided = await read_decided(conn, fact.asset_id)
         revision = (state.revision if state else 0) + 1
         found = await self.speakers.tell_apart(row, parts, heard)
         heading = heading_of(row, revision, complete=True, warnings=warnings)
@@ -78,7 +83,8 @@ class Joining:
         kept = [await self.documents.keep(each) for each, _ in written]
         try:
             revisions = [(*each, document) for each, document in zip(written, kept, strict=True)]
-            await self._record(revisions, found, row, fact, delivery)
+            known = await asyncio.to_thread(same_speakers, decided, transcript)
+            await self._record(revisions, known, found, row, fact, delivery)
         except (Stale, AlreadyHandled):
             await self.documents.discard(kept)
             raise
@@ -88,6 +94,7 @@ class Joining:
     async def _record(
         self,
         revisions: Sequence[Written],
+        known: Sequence[Decided],
         found: Found,
         row: Transcription,
         fact: TranscriptionRecognised,
@@ -96,6 +103,7 @@ class Joining:
         async with delivery.record() as rec:
             await record_revisions(rec, revisions, About(row.title, row.recorded_at), fact)
             await voices.save_voiceprints(rec.conn, fact.asset_id, revisions[0][0].revision, found.voiceprints)
+            await begin_identifying(rec.conn, revisions, known, voices=bool(found.voiceprints), names=self.names)
             await recognition.set_state(rec.conn, fact.asset_id, "completed")
         metrics.recordings.labels("completed" if revisions[0][0].segments else "no_speech").inc()
 
@@ -116,6 +124,31 @@ async def record_revisions(rec: Recording, revisions: Sequence[Written], about: 
     transcript, _, kept = revisions[-1]
     await set_revision(rec.conn, fact.asset_id, transcript.revision)
     await rec.say(_completed(transcript, kept, about, fact))
+
+
+async def begin_identifying(
+    conn: Connection, revisions: Sequence[Written], known: Sequence[Decided], *, voices: bool, names: bool
+) -> None:
+    """What was decided about speakers holds of the new ones; who they are is looked for behind the transcript."""
+    first = revisions[0][0]
+    await suggestions.carry_decisions(conn, first.asset_id, first.revision, known)
+    settled = await voiceprints.settle_voiceprints(conn, first.asset_id)
+    await tasks.ask_to_match(conn, settled.gained, settled.lost)
+    if voices:
+        await tasks.ask(conn, "match", first.asset_id)
+    if names and first.segments:
+        await tasks.ask(conn, "names", first.asset_id)
+
+
+async def read_decided(conn: Connection, asset_id: UUID) -> list[tuple[int, list[Segment]]]:
+    """The machine's texts about whose speakers something is decided, newest first."""
+    revisions = await suggestions.decided_revisions(conn, asset_id)
+    return [(revision, await transcripts.read_segments(conn, asset_id, revision)) for revision in revisions]
+
+
+def same_speakers(decided: Sequence[tuple[int, list[Segment]]], transcript: Transcript) -> list[Decided]:
+    """Who of the earlier texts' speakers talks when a speaker of this one does."""
+    return [Decided(revision, same_voices(segments, transcript.segments)) for revision, segments in decided]
 
 
 async def read_corrected(conn: Connection, asset_id: UUID) -> tuple[Transcript, Transcript] | None:
@@ -165,7 +198,10 @@ def _completed(transcript: Transcript, kept: Kept, about: About, fact: Fact) -> 
 
 
 async def erase(conn: Connection, asset_id: UUID) -> None:
-    """Every row of the asset."""
+    """Every row of the asset, with what it gave to profiles; what was suggested because of it is looked at again."""
+    lost = await voiceprints.gave_to(conn, asset_id)
     await recognition.forget_transcription(conn, asset_id)
     await captions.forget_captions(conn, asset_id)
     await transcripts.forget_transcripts(conn, asset_id)
+    await tasks.ask_to_match(conn, (), lost)
+    await tasks.forget(conn, asset_id)

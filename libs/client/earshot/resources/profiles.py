@@ -1,0 +1,56 @@
+"""Speaker profiles: people who are known across recordings."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from earshot.models import Page, Profile
+from earshot.paging import pages
+from earshot.resources.recordings import once
+from earshot.transport import Transport
+
+
+class Profiles:
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        name: str,
+        *,
+        consent_by: str | None = None,
+        consent_at: datetime | None = None,
+        collection_id: str | None = None,
+        is_owner: bool = False,
+    ) -> Profile:
+        """Without `consent_by` no voiceprint is kept; `consent_at` must be aware, and is needed with it."""
+        body: dict[str, Any] = {"name": name, "is_owner": is_owner, "collection_id": collection_id}
+        if consent_by is not None and consent_at is not None:
+            body["consent"] = {"by": consent_by, "at": consent_at.isoformat()}
+        return self._transport.fetch(Profile, "POST", "/api/speaker-profiles", json=body, headers=once())
+
+    def all(self, collection_id: str | None = None) -> Iterator[Profile]:
+        """Newest first."""
+        return pages(self._transport, Page[Profile], "/api/speaker-profiles", {"collection_id": collection_id})
+
+    def get(self, profile_id: str) -> Profile:
+        return self._transport.fetch(Profile, "GET", f"/api/speaker-profiles/{profile_id}")
+
+    def change(self, profile_id: str, *, name: str | None = None, is_owner: bool | None = None) -> Profile:
+        """Under another name, speakers that carry the profile are renamed in all recordings."""
+        body = {key: value for key, value in (("name", name), ("is_owner", is_owner)) if value is not None}
+        return self._transport.fetch(Profile, "PATCH", f"/api/speaker-profiles/{profile_id}", json=body)
+
+    def consent(self, profile_id: str, *, granted: bool, by: str | None = None, at: datetime | None = None) -> Profile:
+        """Revoked, the voiceprints are deleted at once."""
+        body = {"granted": granted, "by": by, "at": at.isoformat() if at else None}
+        return self._transport.fetch(Profile, "POST", f"/api/speaker-profiles/{profile_id}/consent", json=body)
+
+    def merge(self, profile_id: str, into: str) -> Profile:
+        """Both are one person; answers the profile that stays."""
+        path = f"/api/speaker-profiles/{profile_id}/merge"
+        return self._transport.fetch(Profile, "POST", path, json={"into": into})
+
+    def delete(self, profile_id: str) -> None:
+        """With its voiceprints; names that were given stay."""
+        self._transport.request("DELETE", f"/api/speaker-profiles/{profile_id}")
