@@ -62,7 +62,7 @@ def build(
     planning = Planning(service.db, recordings, engines, speakers, settings.part_seconds, rules)
     recognising = Recognising(service.db, recordings, engines, speakers)
     joining = Joining(service.db, documents, recordings, speakers)
-    captioning = Captioning(service.db, service.store, documents, planning)
+    captioning = Captioning(service.db, documents, planning)
     speech = Speech(
         engines,
         rules,

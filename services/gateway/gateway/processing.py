@@ -54,12 +54,22 @@ async def change(conn: Connection, held: Held, changed: Journey, at: datetime) -
     metrics.observe_change(held.job.journey, changed)
 
 
-async def retry(tx: Transaction, asset_id: UUID, from_stage: StageName | None) -> None:
-    """Begin the next run. Raises ValueError, in words for a person, when it cannot begin, or not there."""
+NO_SOUND = "There is no sound to listen to: this was added as a subtitle file."
+
+
+async def retry(
+    tx: Transaction, asset_id: UUID, from_stage: StageName | None = None, *, recognise: bool = False
+) -> None:
+    """Begin the next run. Raises ValueError, in words for a person, when it cannot begin, or not there.
+
+    ``recognise``: listen to the sound though there are captions; by itself from the stage that does so.
+    """
     held = await hold(tx.conn, asset_id)
     if held.job.status in ("pending", "processing"):
         raise ValueError("The recording is still being processed.")
-    start = from_stage or held.job.journey.resume_from
+    if recognise and await assets.is_without_sound(tx.conn, asset_id):
+        raise ValueError(NO_SOUND)
+    start = from_stage or ("transcribe" if recognise else held.job.journey.resume_from)
     if start is None:
         raise ValueError("Every stage has finished; name the stage to start again from.")
     again = journey.restart(held.job.journey, start)
@@ -76,6 +86,7 @@ async def retry(tx: Transaction, asset_id: UUID, from_stage: StageName | None) -
             collection_id=held.asset.collection_id,
             priority=held.asset.priority,
             from_stage=start,
+            recognise=recognise,
         )
     )
 

@@ -7,8 +7,10 @@ from uuid import UUID
 from common.captions import Captions, Cue
 from common.transcript import Segment, Speaker, Transcript, Word
 
+from asr.domain.captions.timing import time_words
 from asr.domain.formats.cues import timed_words
-from asr.domain.warnings import NO_NAMES
+from asr.domain.join import Heading
+from asr.domain.warnings import NO_NAMES, not_heard
 
 ENGINE = "captions"
 # ISO 639: the language is not known.
@@ -33,6 +35,35 @@ def transcript_of(captions: Captions, asset_id: UUID, revision: int, language: s
         speakers=list(speakers.values()),
         segments=segments,
     )
+
+
+def heard_transcript_of(
+    captions: Captions, heading: Heading, heard: Sequence[Word], language: str | None
+) -> Transcript:
+    """The same text and speakers, with the times at which the words are heard. ``heading``: of the recognition."""
+    read = transcript_of(
+        captions, heading.asset_id, heading.revision, language or captions.language or heading.language
+    )
+    timed = time_words(read, heard)
+    doubtful = [not_heard(timed.heard, timed.words)] * (2 * timed.heard < timed.words)
+    return timed.transcript.model_copy(
+        update={
+            "engine": f"{ENGINE}+{heading.engine}",
+            "duration_seconds": max(heading.duration_seconds, read.duration_seconds),
+            "warnings": [*read.warnings, *doubtful],
+        }
+    )
+
+
+def heard_again(edited: Transcript, transcript: Transcript, heard: Sequence[Word]) -> Transcript:
+    """What people made of captions, timed as ``transcript``, which the same captions became, is."""
+    timed = time_words(edited, heard).transcript
+    return transcript.model_copy(update={"segments": timed.segments, "speakers": timed.speakers})
+
+
+def is_captioned(engine: str) -> bool:
+    """Whether the text of a transcript is that of captions."""
+    return engine.partition("+")[0] == ENGINE
 
 
 def _speakers(cues: Sequence[Cue]) -> dict[str | None, Speaker]:
