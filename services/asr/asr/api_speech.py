@@ -10,7 +10,8 @@ from uuid import UUID
 from common.errors import ApiError, CannotProcess, TryAgain
 from common.identity import CurrentCaller
 from common.openai import error_member
-from common.transcript import Segment, Transcript
+from common.spacing import blank_between
+from common.transcript import Segment, Speaker, Transcript
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
@@ -147,8 +148,8 @@ async def events(speech: Speech, heard: Heard, form: SpeechForm) -> AsyncGenerat
                     letter = openai.speaker_letters(segments)[segment.speaker]
                     yield _event(openai.diarized_segment(segment, letter))
                 else:
-                    delta = segment.text if len(segments) == 1 else f" {segment.text}"
-                    yield _event({"type": "transcript.text.delta", "delta": delta})
+                    blank = blank_between(segments[-2].text, segment.text) if len(segments) > 1 else ""
+                    yield _event({"type": "transcript.text.delta", "delta": f"{blank}{segment.text}"})
     except TryAgain as error:
         # The status is sent already; clients raise what stands under this name.
         yield _event(error_member(PATH, 503, error.category, error.message, None))

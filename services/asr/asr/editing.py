@@ -13,6 +13,7 @@ from common.errors import ApiError, conflict, not_found
 from common.events import TimeSpan, TranscriptRevised
 from common.objects import Kept
 from common.outbox import Transaction
+from common.spacing import split_words
 from common.transcript import Transcript
 
 from asr import metrics
@@ -110,7 +111,7 @@ class Editing:
         before, after = revising.before, revising.after
         base = revising.base_revision or before.revision.base_revision
         making = Making(revising.correction.change, revising.correction.made_by, base)
-        word_count = sum(len(segment.text.split()) for segment in after.segments)
+        word_count = sum(len(split_words(segment.text)) for segment in after.segments)
         await transcripts.save_transcript(conn, after, run, word_count, revising.kept.uri, making)
         placed = place(after.segments, await transcripts.read_positions(conn, after.asset_id, base))
         await transcripts.exchange_segments(conn, after.asset_id, after.revision, exchange(before.placed, placed))

@@ -1,10 +1,11 @@
 """A transcript made of captions: a segment for each cue, its words timed by the file or spread over it."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from uuid import UUID
 
 from common.captions import Captions, Cue
+from common.spacing import as_text, split_words
 from common.transcript import Segment, Speaker, Transcript, Word
 
 from asr.domain.captions.timing import time_words
@@ -85,16 +86,19 @@ def _segment(number: int, cue: Cue, speaker: str) -> Segment:
 
 def _words(segment: Segment, starts: Sequence[float | None] | None) -> list[Word]:
     """Spread by their length between the times that are known; none begins before the one ahead of it."""
-    texts = segment.text.split()
+    pieces = [split_words(piece) for piece in segment.text.split()]
+    texts = [text for piece in pieces for text in piece]
     known = {0: segment.start}
     latest = segment.start
-    for at, start in enumerate(starts or ()):
+    # The file times what stands between blanks.
+    begins = accumulate((len(piece) for piece in pieces), initial=0)
+    for at, start in zip(begins, starts or (), strict=False):
         if start is not None and latest <= start <= segment.end:
             known[at] = latest = start
     words: list[Word] = []
     ends = [*((at, known[at]) for at in sorted(known)), (len(texts), segment.end)]
     for (first, start), (last, end) in pairwise(ends):
-        text = " ".join(texts[first:last])
+        text = as_text(texts[first:last])
         stretch = segment.model_copy(update={"start": start, "end": end, "text": text, "words": None})
         words += timed_words(stretch)
     return [word.model_copy(update={"start": round(word.start, 3), "end": round(word.end, 3)}) for word in words]

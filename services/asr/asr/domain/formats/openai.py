@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from common.spacing import join_texts
 from common.transcript import Segment, Transcript
 
 from asr.domain.formats.cues import timed_words
@@ -14,7 +15,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def text_of(segments: Sequence[Segment]) -> str:
-    return " ".join(segment.text for segment in segments)
+    return join_texts(segment.text for segment in segments)
 
 
 def as_json(transcript: Transcript) -> dict[str, Any]:
