@@ -19,7 +19,6 @@ from starlette.types import Receive, Scope, Send
 
 from asr.domain.formats import openai
 from asr.domain.formats.subtitles import to_srt, to_vtt
-from asr.domain.join import ONE_SPEAKER
 from asr.speech import Heard, Speech
 from asr.speech_form import FORM, SpeechForm, check_form, read_form, read_past
 
@@ -115,7 +114,8 @@ def _transcript(heard: Heard, segments: list[Segment]) -> Transcript:
         language=heard.wishes.language,
         engine=heard.engine.name,
         duration_seconds=heard.duration_seconds,
-        speakers=[ONE_SPEAKER],
+        warnings=[heard.warning] if heard.warning else [],
+        speakers=[Speaker(id=who, label=who) for who in dict.fromkeys(segment.speaker for segment in segments)],
         segments=segments,
     )
 
@@ -154,7 +154,8 @@ async def events(speech: Speech, heard: Heard, form: SpeechForm) -> AsyncGenerat
         # The status is sent already; clients raise what stands under this name.
         yield _event(error_member(PATH, 503, error.category, error.message, None))
         return
-    yield _event({"type": "transcript.text.done", "text": openai.text_of(segments)})
+    done = {"type": "transcript.text.done", "text": openai.text_of(segments)}
+    yield _event(done | ({"warnings": [heard.warning]} if heard.warning else {}))
     yield "data: [DONE]\n\n"
 
 

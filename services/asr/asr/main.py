@@ -65,6 +65,7 @@ def build(
     captioning = Captioning(service.db, documents, planning)
     speech = Speech(
         engines,
+        diarizer,
         rules,
         Scratch(settings.scratch_dir / "asr-requests"),
         at_once=settings.requests,

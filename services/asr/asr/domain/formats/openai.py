@@ -42,6 +42,7 @@ def as_verbose_json(transcript: Transcript, granularities: Collection[str], temp
 
 
 def as_diarized_json(transcript: Transcript) -> dict[str, Any]:
+    """``warnings`` are ours, and there only if there are any."""
     letters = speaker_letters(transcript.segments)
     return {
         "task": "transcribe",
@@ -49,7 +50,7 @@ def as_diarized_json(transcript: Transcript) -> dict[str, Any]:
         "text": text_of(transcript.segments),
         "segments": [diarized_segment(segment, letters[segment.speaker]) for segment in transcript.segments],
         "usage": _usage(transcript),
-    }
+    } | ({"warnings": transcript.warnings} if transcript.warnings else {})
 
 
 def diarized_segment(segment: Segment, letter: str) -> dict[str, Any]:
