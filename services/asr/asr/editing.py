@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
-from common import assets, objects
+from common import assets, crash, objects
 from common.assets import set_revision
 from common.db import Connection, Database
 from common.errors import ApiError, conflict, not_found
@@ -74,6 +74,7 @@ class Editing:
                 return Outcome(before, Changes([], [], speakers=False))
             after = corrected.transcript.model_copy(update={"revision": before.revision.revision + 1})
             kept = await self.documents.keep(after)
+            crash.point("asr.correction_stored")
             try:
                 return await self._record(_Revising(correction, before, after, corrected.base_revision, kept, about))
             except (_Overtaken, ApiError) as error:
@@ -104,6 +105,7 @@ class Editing:
             assert revision is not None
             differing = changes(before.transcript, after)
             await tx.say(_revised(revising, revision, differing, state.run, state.collection_id))
+            crash.point("asr.correction_saved")
         metrics.corrections.labels(revising.correction.change).inc()
         return Outcome(Held(revision, after, placed), differing)
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from common import assets
+from common import assets, crash
 from common.db import Connection
 from common.delivery import Delivery
 from common.errors import Stale
@@ -32,6 +32,7 @@ async def note_correction(fact: TranscriptRevised, delivery: Delivery) -> None:
     """What somebody corrected is new whatever became of the run it was said in."""
     async with replace(delivery, any_run=True).record() as rec:
         await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
+        crash.point("chat.correction_noted")
 
 
 async def erase(conn: Connection, asset_id: UUID) -> None:

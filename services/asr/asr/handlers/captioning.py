@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from common import assets, topology
+from common import assets, crash, topology
 from common.db import Connection, Database
 from common.delivery import Delivery
 from common.errors import AlreadyHandled, CannotProcess, Stale
@@ -35,6 +35,7 @@ class Captioning:
     async def take_captions(self, fact: CaptionsFetched, delivery: Delivery) -> None:
         """On ``captions.fetched``: rows, the JSON document in the store, and ``transcript.completed``."""
         await self._keep(fact)
+        crash.point("asr.captions_kept")
         await self._transcribe(fact, delivery)
 
     async def restart(self, fact: ProcessingRestarted, delivery: Delivery) -> None:
