@@ -72,10 +72,7 @@ async def retry(
     start = from_stage or ("transcribe" if recognise else held.job.journey.resume_from)
     if start is None:
         raise ValueError("Every stage has finished; name the stage to start again from.")
-    again = journey.restart(held.job.journey, start)
-    run = held.asset.run + 1
-    await jobs.add_job(tx.conn, uuid7(), asset_id, run, again)
-    await edits.set_status(tx.conn, asset_id, run, again.status, again.stage)
+    run = await begin_run(tx.conn, held, start)
     await timeline.note(
         tx.conn, asset_id, run, "processing.restarted", f"Processing begins again at {start}.", stage=start
     )
@@ -89,6 +86,15 @@ async def retry(
             recognise=recognise,
         )
     )
+
+
+async def begin_run(conn: Connection, held: Held, from_stage: StageName) -> int:
+    """The next run, with its job. Raises ValueError when it cannot begin there."""
+    again = journey.restart(held.job.journey, from_stage)
+    run = held.asset.run + 1
+    await jobs.add_job(conn, uuid7(), held.asset.id, run, again)
+    await edits.set_status(conn, held.asset.id, run, again.status, again.stage)
+    return run
 
 
 async def cancel(tx: Transaction, asset_id: UUID) -> None:

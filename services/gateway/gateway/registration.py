@@ -9,8 +9,8 @@ from common.ids import short_id, uuid7
 from common.outbox import Transaction
 
 from gateway.domain import journey, places
-from gateway.processing import hold
-from gateway.queries import assets, edits, jobs, timeline
+from gateway.processing import begin_run, hold
+from gateway.queries import assets, jobs, timeline
 
 _UNTITLED = "Recording"
 
@@ -62,10 +62,7 @@ async def add_sound(
         raise ValueError("The recording is still being processed.")
     if not await assets.is_without_sound(tx.conn, asset_id):
         raise ValueError("The recording has its sound.")
-    run = held.asset.run + 1
-    stages = journey.restart(held.job.journey, "fetch")
-    await jobs.add_job(tx.conn, uuid7(), asset_id, run, stages)
-    await edits.set_status(tx.conn, asset_id, run, stages.status, stages.stage)
+    run = await begin_run(tx.conn, held, "fetch")
     await timeline.note(tx.conn, asset_id, run, "sound.added", "Its sound was added.", stage="fetch")
     await tx.say(
         AssetRegistered(

@@ -99,9 +99,8 @@ async def test_who_may_add_and_how_much(make_gateway: Any, fronted: Gateway, beh
     assert behind.uploads.keys() == set(behind.dropped)
 
 
-async def test_fetched_captions_move_the_job_forward_once(bus: Bus):
-    asset = Asset(await bus.gateway.add())
-    fact = e.CaptionsFetched(
+def with_captions(asset: Asset) -> e.CaptionsFetched:
+    return e.CaptionsFetched(
         **asset.about,
         captions_uri="captions/aa",
         captions_sha256="aa",
@@ -111,7 +110,11 @@ async def test_fetched_captions_move_the_job_forward_once(bus: Bus):
         title="From the file",
         media_facts={"container": "vtt", "cues": 12},
     )
-    await bus.say(fact)
+
+
+async def test_fetched_captions_move_the_job_forward_once(bus: Bus):
+    asset = Asset(await bus.gateway.add())
+    await bus.say(with_captions(asset))
     shown = (await bus.gateway.admin.http.get(f"/api/assets/{asset.id}")).json()
     assert (shown["stage"], shown["duration_seconds"], shown["media_facts"]["cues"]) == ("transcribe", 90.0, 12)
     await bus.say(asset.transcribed(), asset.indexed())
@@ -129,17 +132,7 @@ async def test_fetched_captions_move_the_job_forward_once(bus: Bus):
 async def captioned(bus: Bus) -> Asset:
     """A recording whose subtitles became a transcript."""
     asset = Asset(await bus.gateway.add())
-    fact = e.CaptionsFetched(
-        **asset.about,
-        captions_uri="captions/aa",
-        captions_sha256="aa",
-        captions_bytes=10,
-        duration_seconds=90.0,
-        cue_count=12,
-        title="From the file",
-        media_facts={"container": "vtt", "cues": 12},
-    )
-    await bus.say(fact, asset.transcribed(), asset.indexed())
+    await bus.say(with_captions(asset), asset.transcribed(), asset.indexed())
     return asset
 
 

@@ -78,11 +78,12 @@ class SharedChild(ChildProcess):
 
     async def _started(self) -> Process:
         async with self._starting:
-            if self._process is None:
+            process = self._process
+            if process is None:
                 process = await self._start()
                 self._reading = asyncio.create_task(self._read(process))
                 self._write(process, self._greeting)
-            return self._process
+            return process
 
     async def _say(self, process: Process, line: dict[str, Any]) -> None:
         self._write(process, line)
