@@ -29,6 +29,13 @@ class Entry:
     # Where a run was told to begin, when its number is certain.
     began_at: dict[int, str] = field(default_factory=dict[int, str])
     deleted: bool = False
+    # Whether a correction was promised; asked for twice it changes nothing the second time.
+    corrected: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """What its newest transcript says."""
+        return self.plan.corrected if self.corrected else self.plan.words
 
 
 @dataclass

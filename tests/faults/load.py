@@ -12,7 +12,7 @@ from common.events import IngestionRequested
 from tests.faults.asking import Answer, Asking, Unanswered
 from tests.faults.book import Book, Entry
 from tests.faults.ear import Ear
-from tests.faults.script import COLLECTIONS, Plan, Step
+from tests.faults.script import COLLECTIONS, CORRECTION, Plan, Step
 from tests.faults.watching import Watch
 from tests.faults.world import World
 
@@ -70,6 +70,9 @@ class Load:
         if plan.way in ("broker", "incoming"):
             await self._publish(entry)
             entry.asset_id = await self._watch.requested(plan.name)
+        elif plan.way == "captions":
+            answer = await self._upload_captions(entry)
+            entry.asset_id = UUID(answer.body["jobs"][0]["asset_id"])
         else:
             answer = await (self._upload(entry) if plan.way == "upload" else self._name_url(entry))
             entry.asset_id = UUID(answer.body["asset"]["id"])
@@ -91,6 +94,15 @@ class Load:
             "POST",
             "/api/recordings/upload",
             files={"file": (f"{entry.plan.name}.wav", sound)},
+            data=self._fields(entry),
+            headers=_key(entry.plan.name),
+        )
+
+    async def _upload_captions(self, entry: Entry) -> Answer:
+        return await self.asking.ask(
+            "POST",
+            "/api/transcripts/upload",
+            files={"file": (f"{entry.plan.name}.vtt", entry.plan.captions)},
             data=self._fields(entry),
             headers=_key(entry.plan.name),
         )
@@ -135,6 +147,9 @@ class Load:
             case "retry":
                 status = await self._over(entry)
                 await self._retry(entry, step.stage if status == "ready" else None)
+            case "correct":
+                await self._over(entry)
+                await self._correct(entry)
             case "edit":
                 await self._change(entry, title=f"{entry.plan.name} edit {entry.edits + entry.maybe_edits + 1}")
             case "move":
@@ -164,6 +179,18 @@ class Load:
             entry.run = (await self._read(entry))["run"]
         else:
             self._book.bugs[f"retry from {stage}: {answer.status} {answer.body.get('detail')}"] += 1
+
+    async def _correct(self, entry: Entry) -> None:
+        """Find and replace: what a try that nobody answered has done, the next one finds done."""
+        for find, replacement in CORRECTION.items():
+            answer = await self.asking.ask(
+                "POST",
+                f"/api/recordings/{entry.asset_id}/transcript/replace",
+                json={"find": find, "replace": replacement},
+            )
+            entry.corrected = answer.status == 200
+            if answer.status != 200 or not (answer.body["replacements"] or answer.doubts):
+                self._book.bugs[f"correct: {answer.status} {answer.body.get('detail')}"] += 1
 
     async def _change(self, entry: Entry, **asked: str) -> None:
         """With the version it was based on: an edit that nobody answered cannot overtake a later one."""

@@ -29,9 +29,10 @@ _TABLES = {
     "recordings": "SELECT asset_id, run FROM fetcher.recordings",
     "uploads": "SELECT upload_id FROM fetcher.uploads",
     "transcriptions": "SELECT asset_id, run, state FROM asr.transcriptions",
+    "captions": "SELECT asset_id, run, completed_run FROM asr.captions",
     "parts": "SELECT asset_id, part_index, words IS NOT NULL AS recognised FROM asr.parts",
     "transcripts": """
-        SELECT t.asset_id, t.revision, t.run, t.transcript_uri,
+        SELECT t.asset_id, t.revision, t.run, t.change, t.transcript_uri,
             (
                 SELECT coalesce(string_agg(s.text, ' ' ORDER BY s.start_seconds, s.position), '')
                 FROM asr.segments AS s

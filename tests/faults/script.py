@@ -13,9 +13,9 @@ from typing import Literal, TypeVar
 from tests.faults import tones
 
 Choice = TypeVar("Choice")
-Act = Literal["retry", "edit", "move", "cancel", "delete"]
+Act = Literal["retry", "edit", "move", "cancel", "delete", "correct"]
 Flaw = Literal["not_media", "missing", "engine"]
-Way = Literal["upload", "url", "broker", "incoming"]
+Way = Literal["upload", "url", "broker", "incoming", "captions"]
 
 COLLECTIONS = 3
 FIRST_NUMBER = 10_000_000
@@ -34,6 +34,8 @@ MOST_STEPS = 12
 FLAWS: dict[Flaw | None, float] = {None: 970, "not_media": 10, "missing": 10, "engine": 10}
 # Shares.
 SILENT, TWINS, BULK, UNKEPT, DELETED, DELETED_EARLY, REPEATED = 0.02, 0.08, 0.3, 0.3, 0.15, 0.5, 0.4
+# Said in every first utterance.
+CORRECTION = {"alpha": "omega"}
 # A cancellation or deletion meets its run anywhere on the road.
 _ROAD_SECONDS = 2.5
 
@@ -75,6 +77,18 @@ class Plan:
     def words(self) -> list[str]:
         """What its transcript says."""
         return tones.words_of(self.number, self.utterances)
+
+    @property
+    def corrected(self) -> list[str]:
+        """What it says once somebody has corrected it."""
+        return [CORRECTION.get(word, word) for word in self.words]
+
+    @property
+    def captions(self) -> bytes:
+        """What it says as a subtitle file: a cue for each utterance."""
+        said = zip(self.words[::2], self.words[1::2], strict=True)
+        cues = [f"00:{at:02}.000 --> 00:{at + 1:02}.000\n{' '.join(words)}\n" for at, words in enumerate(said)]
+        return "\n".join(["WEBVTT\n", *cues]).encode()
 
     @property
     def sound(self) -> bytes:

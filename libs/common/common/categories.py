@@ -115,10 +115,10 @@ CATEGORIES: dict[Category, Meaning] = {
         "Unpack it and add the recordings inside one by one.",
     ),
     "no_audio": Meaning(
-        "The video has no sound track.",
+        "There is no sound: a video without a sound track, or a recording that was added as a subtitle file.",
         _NOT,
         False,
-        "Check the original, or export the video again with its sound.",
+        "Check the original, or export the video again with its sound; to a subtitle file add its recording.",
     ),
     "unsupported": Meaning(
         "The format, the language, or the engine asked for is none that this installation has.",

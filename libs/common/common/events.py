@@ -131,10 +131,14 @@ class AssetDeleted(Fact):
 
 
 class ProcessingRestarted(Fact):
-    """A new run begins at ``from_stage``; its owner takes up what earlier stages left."""
+    """A new run begins at ``from_stage``; its owner takes up what earlier stages left.
+
+    ``recognise``: the sound is to be listened to though there are captions, which give the text.
+    """
 
     type: ClassVar[str] = "processing.restarted.v1"
     from_stage: Stage
+    recognise: bool = False
 
 
 class ProcessingCancelled(Fact):

@@ -66,6 +66,8 @@ HEARINGS: tuple[Hearing, ...] = (
     Hearing("embedder", e.AssetDeleted, 4),
     Hearing("embedder", e.ProcessingRestarted, 2),
     Hearing("embedder", e.ProcessingCancelled, _LIGHT),
+    Hearing("chat", e.RecordingFetched, _LIGHT),
+    Hearing("chat", e.CaptionsFetched, _LIGHT),
     Hearing("chat", e.TranscriptCompleted, _LIGHT),
     Hearing("chat", e.TranscriptRevised, _LIGHT),
     Hearing("chat", e.AssetDeleted, _LIGHT),

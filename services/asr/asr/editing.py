@@ -6,13 +6,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
-from common import assets, objects
+from common import assets, crash, objects
 from common.assets import set_revision
 from common.db import Connection, Database
 from common.errors import ApiError, conflict, not_found
 from common.events import TimeSpan, TranscriptRevised
 from common.objects import Kept
 from common.outbox import Transaction
+from common.spacing import split_words
 from common.transcript import Transcript
 
 from asr import metrics
@@ -85,6 +86,7 @@ class Editing:
                 return Outcome(before, Changes([], [], speakers=False))
             after = corrected.transcript.model_copy(update={"revision": before.revision.revision + 1})
             kept = await self.documents.keep(after)
+            crash.point("asr.correction_stored")
             try:
                 return await self._record(_Revising(correction, before, after, corrected.base_revision, kept, about))
             except (_Overtaken, ApiError) as error:
@@ -126,6 +128,7 @@ class Editing:
             if differing.speakers:
                 await _settle(tx.conn, revising.correction, before.transcript, after)
             await tx.say(_revised(revising, revision, differing, state.run, state.collection_id))
+            crash.point("asr.correction_saved")
         metrics.corrections.labels(revising.correction.change).inc()
         return Outcome(Held(revision, after, placed), differing)
 
@@ -133,7 +136,7 @@ class Editing:
         before, after = revising.before, revising.after
         base = revising.base_revision or before.revision.base_revision
         making = Making(revising.correction.change, revising.correction.made_by, base)
-        word_count = sum(len(segment.text.split()) for segment in after.segments)
+        word_count = sum(len(split_words(segment.text)) for segment in after.segments)
         await transcripts.save_transcript(conn, after, run, word_count, revising.kept.uri, making)
         placed = place(after.segments, await transcripts.read_positions(conn, after.asset_id, base))
         await transcripts.exchange_segments(conn, after.asset_id, after.revision, exchange(before.placed, placed))

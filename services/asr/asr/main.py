@@ -1,5 +1,7 @@
 """asr: hears that recordings are fetched, recognises them part by part, and serves their transcripts."""
 
+from dataclasses import dataclass
+
 from common import lifecycle
 from common.events import (
     AssetDeleted,
@@ -13,12 +15,12 @@ from common.events import (
 )
 from common.service import Service
 
-from asr.api import make_router
-from asr.api_analytics import make_analytics_router
-from asr.api_editing import EditingApi
-from asr.api_profiles import ProfilesApi
-from asr.api_speech import PATH, make_speech_router
-from asr.api_suggestions import SuggestionsApi
+from asr.api.analytics import make_analytics_router
+from asr.api.editing import EditingApi
+from asr.api.profiles import ProfilesApi
+from asr.api.speech import PATH, make_speech_router
+from asr.api.suggestions import SuggestionsApi
+from asr.api.transcripts import make_router
 from asr.domain.spans import SpeechRules
 from asr.editing import Editing
 from asr.enrolling import Enrolling
@@ -34,7 +36,7 @@ from asr.providers.diarizers import choose_diarizer
 from asr.providers.documents import Documents
 from asr.providers.engine import Engine
 from asr.providers.engines import Engines, installed_engines
-from asr.providers.names import choose_reader
+from asr.providers.names import Reader, choose_reader
 from asr.providers.recordings import Recordings
 from asr.providers.scratch import Scratch
 from asr.settings import AsrSettings
@@ -59,29 +61,59 @@ def build(
     settings = settings or AsrSettings()  # pyright: ignore[reportCallIssue]  # the environment gives the rest
     service = Service("asr", settings)
     engines = Engines(settings.engine, installed or installed_engines(settings))
+    tools = furnish(service, settings, engines, diarizer or choose_diarizer(settings))
+    hear(service, settings, tools)
+    serve(service, settings, tools)
+    attend(service, settings, tools)
+    return service
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What handlers and routes share."""
+
+    engines: Engines
+    diarizer: Diarizer | None
+    rules: SpeechRules
+    recordings: Recordings
+    documents: Documents
+    editing: Editing
+    # Who reads transcripts for names, if anybody.
+    reader: Reader | None
+    speech: Speech
+
+
+def furnish(service: Service, settings: AsrSettings, engines: Engines, diarizer: Diarizer | None) -> Tools:
     scratch = Scratch(settings.scratch_dir / "asr-cache")
-    recordings = Recordings(
-        service.store, scratch, keep_bytes=settings.cache_bytes, keep_seconds=settings.cache_seconds
-    )
-    diarizer = diarizer or choose_diarizer(settings)
-    speakers = Speakers(diarizer, recordings)
     rules = SpeechRules(pause_seconds=settings.pause_seconds)
     documents = Documents(service.db, service.store, scratch)
-    planning = Planning(service.db, recordings, engines, speakers, settings.part_seconds, rules)
-    recognising = Recognising(service.db, recordings, engines, speakers)
-    reader = choose_reader(settings)
-    joining = Joining(service.db, documents, recordings, speakers, names=reader is not None)
-    captioning = Captioning(service.db, service.store, documents, planning, names=reader is not None)
-    editing = Editing(service.db, documents, service.transaction)
-    enrolling = Enrolling(service.db, editing)
-    identifying = Identifying(service.db, editing, reader, settings.suggest_threshold, settings.names_characters)
-    speech = Speech(
+    return Tools(
         engines,
+        diarizer,
         rules,
-        Scratch(settings.scratch_dir / "asr-requests"),
-        at_once=settings.requests,
-        max_seconds=settings.request_seconds,
+        Recordings(service.store, scratch, keep_bytes=settings.cache_bytes, keep_seconds=settings.cache_seconds),
+        documents,
+        Editing(service.db, documents, service.transaction),
+        choose_reader(settings),
+        Speech(
+            engines,
+            diarizer,
+            rules,
+            Scratch(settings.scratch_dir / "asr-requests"),
+            at_once=settings.requests,
+            max_seconds=settings.request_seconds,
+        ),
     )
+
+
+def hear(service: Service, settings: AsrSettings, tools: Tools) -> None:
+    db, recordings, engines = service.db, tools.recordings, tools.engines
+    speakers = Speakers(tools.diarizer, recordings)
+    planning = Planning(db, recordings, engines, speakers, settings.part_seconds, tools.rules)
+    recognising = Recognising(db, recordings, engines, speakers)
+    names = tools.reader is not None
+    captioning = Captioning(db, tools.documents, planning, names=names)
+    joining = Joining(db, tools.documents, recordings, speakers, names=names)
 
     service.hear(RecordingFetched, planning.plan_recording)
     service.hear(CaptionsFetched, captioning.take_captions)
@@ -90,24 +122,34 @@ def build(
     service.hear(ProcessingRestarted, captioning.restart)
     service.hear(ProcessingCancelled, lifecycle.cancel())
     service.hear(CollectionDeleted, forget_collection)
-    service.hear(AssetDeleted, lifecycle.purge(service.db, service.store, erase))
+    service.hear(AssetDeleted, lifecycle.purge(db, service.store, erase))
+
+
+def serve(service: Service, settings: AsrSettings, tools: Tools) -> None:
+    enrolling = Enrolling(service.db, tools.editing)
     service.serve(make_router(service.db))
     service.serve(make_analytics_router(service.db))
-    service.serve(EditingApi(editing, enrolling).routes())
-    service.serve(ProfilesApi(editing).routes())
+    service.serve(EditingApi(tools.editing, enrolling).routes())
+    service.serve(ProfilesApi(tools.editing).routes())
     service.serve(SuggestionsApi(enrolling).routes())
-    service.serve(make_speech_router(speech, settings.request_bytes))
+    service.serve(make_speech_router(tools.speech, settings.request_bytes))
     service.streaming_paths = (*service.streaming_paths, PATH)
+
+
+def attend(service: Service, settings: AsrSettings, tools: Tools) -> None:
+    """Everything that lives as long as the process."""
+    identifying = Identifying(
+        service.db, tools.editing, tools.reader, settings.suggest_threshold, settings.names_characters
+    )
     service.background(identifying.work, every_seconds=_IDENTIFY_SECONDS)
-    service.background(recordings.tidy_up, every_seconds=_TIDY_SECONDS)
-    service.background(documents.sweep, every_seconds=_SWEEP_SECONDS)
-    service.on_stop(speech.close)
-    service.on_stop(engines.close)
+    service.background(tools.recordings.tidy_up, every_seconds=_TIDY_SECONDS)
+    service.background(tools.documents.sweep, every_seconds=_SWEEP_SECONDS)
+    service.on_stop(tools.speech.close)
+    service.on_stop(tools.engines.close)
     service.on_stop(identifying.close)
-    if diarizer is not None:
-        service.on_stop(diarizer.close)
-    service.on_stop(recordings.close)
-    return service
+    if tools.diarizer is not None:
+        service.on_stop(tools.diarizer.close)
+    service.on_stop(tools.recordings.close)
 
 
 def main() -> None:

@@ -5,53 +5,77 @@ import shutil
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import structlog
 from common.errors import ApiError
-from common.transcript import Segment
+from common.transcript import Segment, Speaker
 
+from asr.domain.attribution import numbered, talks_of
 from asr.domain.casing import is_bare
+from asr.domain.grouping import Limits
 from asr.domain.join import join_words
 from asr.domain.spans import Span, SpeechRules, find_speech
+from asr.domain.stretch import Stretch
+from asr.domain.turns import turns_of
+from asr.domain.voices import Turn
+from asr.domain.warnings import speakers_failed
 from asr.domain.windows import windows_of
+from asr.providers.diarizer import Diarizer, DiarizerFailed, find_twice
 from asr.providers.engine import Engine, Wishes
 from asr.providers.engines import Engines, choose_language
 from asr.providers.listening import listen
 from asr.providers.scratch import Scratch
 from asr.providers.sound import to_flac
 
+log = structlog.get_logger()
 # Requests that may wait for their turn for each one that is worked on; more would only fill the disk.
 _WAITING = 8
 
 
 @dataclass(frozen=True)
 class Asked:
-    """``engine``: None for the one that is set; ``language``: None to find it."""
+    """``engine``: None for the one that is set; ``language``: None to find it; ``speakers``: whether to find them."""
 
     engine: str | None = None
     language: str | None = None
     key_terms: tuple[str, ...] = ()
+    speakers: bool = False
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A recording on local disk in which speech was looked for, ready to be recognised."""
+    """A recording on local disk in which speech was looked for, ready to be recognised.
+
+    ``turns``: who speaks when, where ``speakers`` were asked for; ``warning``: why they were not found.
+    """
 
     audio: Path
     duration_seconds: float
     utterances: list[Span]
     engine: Engine
     wishes: Wishes
+    speakers: bool = False
+    turns: tuple[Turn, ...] = ()
+    warning: str | None = None
 
 
 class Speech:
     """At most ``at_once`` requests are worked on at a time; they share the engines with the parts of recordings."""
 
     def __init__(
-        self, engines: Engines, rules: SpeechRules, scratch: Scratch, *, at_once: int, max_seconds: float
+        self,
+        engines: Engines,
+        diarizer: Diarizer | None,
+        rules: SpeechRules,
+        scratch: Scratch,
+        *,
+        at_once: int,
+        max_seconds: float,
     ) -> None:
         self.engines = engines
+        self._diarizer = diarizer
         self._rules = rules
         self._scratch = scratch
         self._at_once = at_once
@@ -96,16 +120,37 @@ class Speech:
         utterances = windows_of(utterances, engine.window_seconds)
         if language is None:
             language = await engine.find_language(audio, utterances)
-        return Heard(audio, seconds, utterances, engine, Wishes(language, asked.key_terms))
+        heard = Heard(audio, seconds, utterances, engine, Wishes(language, asked.key_terms), asked.speakers)
+        return await self._with_turns(heard) if asked.speakers else heard
+
+    async def _with_turns(self, heard: Heard) -> Heard:
+        """Before anything is recognised, so that a stream tells with every segment who speaks."""
+        if self._diarizer is None or not heard.utterances:
+            return heard
+        try:
+            voices = await find_twice(self._diarizer, heard.audio, Stretch(None, None, tuple(heard.utterances)))
+            groups = await self._diarizer.group(voices, Limits())
+        except DiarizerFailed as error:
+            log.warning("speakers_not_found", reason=error.reason)
+            return replace(heard, warning=speakers_failed(error.reason, error.advice or "Send the file again."))
+        return replace(heard, turns=tuple(await asyncio.to_thread(turns_of, voices, groups)))
 
     async def segments(self, heard: Heard) -> AsyncGenerator[Segment]:
-        """In order, each as soon as it is there; a segment never reaches over the pause between two utterances."""
+        """In order, each as soon as it is there; a segment never reaches over the pause between two utterances.
+
+        Its ``speaker`` is one of ``speaker_1``, ``speaker_2`` and so on, in the order in which they are first heard.
+        """
         count, bare = 0, is_bare(heard.engine.name)
+        speakers: dict[str, Speaker] = {}
         async with aclosing(heard.engine.recognise(heard.audio, heard.utterances, heard.wishes)) as utterances:
             async for recognised in utterances:
-                for segment in join_words(recognised.words, heard.wishes.key_terms, bare=bare):
-                    count += 1
-                    yield segment.model_copy(update={"id": f"s{count}"})
+                # What an engine calls its voices holds for what it heard at once only.
+                own = recognised.turns if heard.speakers and len(heard.utterances) == 1 else ()
+                for talk in talks_of(recognised.words, heard.turns or own):
+                    speaker = speakers.setdefault(talk.voice, numbered(len(speakers) + 1))
+                    for segment in join_words(talk.words, heard.wishes.key_terms, speaker=speaker, bare=bare):
+                        count += 1
+                        yield segment.model_copy(update={"id": f"s{count}"})
 
     async def close(self) -> None:
         self._scratch.close()

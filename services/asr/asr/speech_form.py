@@ -65,6 +65,7 @@ class SpeechForm(BaseModel):
             engine=self.model if self.model in engines else None,
             language=self.language or None,
             key_terms=tuple(term for term in terms if term),
+            speakers=self.response_format == "diarized_json",
         )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from common.db import Database
 
 from chat.bells import Bells
 from chat.domain.passages import Passage
-from chat.queries import writing
+from chat.queries import reading, writing
 from chat.queries.rows import EventRow
 from chat.steps import Broken, Content, Outcome, Status
 
@@ -32,11 +33,16 @@ class Journal:
         self._turn = asyncio.Lock()
 
     async def keep(self, passages: list[Passage]) -> list[Passage]:
-        """Note the passages' assets as sources; passages of assets deleted meanwhile are left out."""
+        """Note the passages' assets as sources; passages of assets deleted meanwhile are left out.
+
+        Those that are left say whether there is anything to play.
+        """
         assets = {passage.asset_id: passage.collection_id for passage in passages}
         async with self._db.transaction() as conn:
             living = await writing.add_sources(conn, self._id, assets)
-        return [passage for passage in passages if passage.asset_id in living]
+            silent = await reading.without_media(conn, list(living))
+        kept = [passage for passage in passages if passage.asset_id in living]
+        return [replace(passage, playable=passage.asset_id not in silent) for passage in kept]
 
     def note(self, step: Status | Content) -> None:
         if isinstance(step, Status):

@@ -2,7 +2,7 @@
 
 import httpx
 from common import lifecycle
-from common.events import AssetDeleted, TranscriptCompleted, TranscriptRevised
+from common.events import AssetDeleted, CaptionsFetched, RecordingFetched, TranscriptCompleted, TranscriptRevised
 from common.identity import Signer
 from common.service import Service
 
@@ -36,6 +36,8 @@ def build(settings: ChatSettings | None = None) -> Service:
     # Well before a silent reader counts as gone, even when a touch or two come late.
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
 
+    service.hear(RecordingFetched, handlers.note_media)
+    service.hear(CaptionsFetched, handlers.note_media)
     service.hear(TranscriptCompleted, handlers.note_revision)
     service.hear(TranscriptRevised, handlers.note_correction)
     service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))

@@ -52,7 +52,7 @@ class Citation(BaseModel):
     quote_start_seconds: float | None
     quote_end_seconds: float | None
     url: str
-    media_url: str | None
+    media_url: str | None = Field(description="Null where there is nothing to play, as of a subtitle file")
 
 
 class Answer(BaseModel):

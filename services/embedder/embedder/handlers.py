@@ -58,6 +58,7 @@ class Handlers:
             state = await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
             _check_alive(state)
             await rows.remember(conn, fact, state.collection_id)
+        crash.point("embedder.correction_remembered")
         while True:
             try:
                 return await self._renew(fact, delivery)

@@ -54,18 +54,25 @@ async def change(conn: Connection, held: Held, changed: Journey, at: datetime) -
     metrics.observe_change(held.job.journey, changed)
 
 
-async def retry(tx: Transaction, asset_id: UUID, from_stage: StageName | None) -> None:
-    """Begin the next run. Raises ValueError, in words for a person, when it cannot begin, or not there."""
+NO_SOUND = "There is no sound to listen to: this was added as a subtitle file."
+
+
+async def retry(
+    tx: Transaction, asset_id: UUID, from_stage: StageName | None = None, *, recognise: bool = False
+) -> None:
+    """Begin the next run. Raises ValueError, in words for a person, when it cannot begin, or not there.
+
+    ``recognise``: listen to the sound though there are captions; by itself from the stage that does so.
+    """
     held = await hold(tx.conn, asset_id)
     if held.job.status in ("pending", "processing"):
         raise ValueError("The recording is still being processed.")
-    start = from_stage or held.job.journey.resume_from
+    if recognise and await assets.is_without_sound(tx.conn, asset_id):
+        raise ValueError(NO_SOUND)
+    start = from_stage or ("transcribe" if recognise else held.job.journey.resume_from)
     if start is None:
         raise ValueError("Every stage has finished; name the stage to start again from.")
-    again = journey.restart(held.job.journey, start)
-    run = held.asset.run + 1
-    await jobs.add_job(tx.conn, uuid7(), asset_id, run, again)
-    await edits.set_status(tx.conn, asset_id, run, again.status, again.stage)
+    run = await begin_run(tx.conn, held, start)
     await timeline.note(
         tx.conn, asset_id, run, "processing.restarted", f"Processing begins again at {start}.", stage=start
     )
@@ -76,8 +83,18 @@ async def retry(tx: Transaction, asset_id: UUID, from_stage: StageName | None) -
             collection_id=held.asset.collection_id,
             priority=held.asset.priority,
             from_stage=start,
+            recognise=recognise,
         )
     )
+
+
+async def begin_run(conn: Connection, held: Held, from_stage: StageName) -> int:
+    """The next run, with its job. Raises ValueError when it cannot begin there."""
+    again = journey.restart(held.job.journey, from_stage)
+    run = held.asset.run + 1
+    await jobs.add_job(conn, uuid7(), held.asset.id, run, again)
+    await edits.set_status(conn, held.asset.id, run, again.status, again.stage)
+    return run
 
 
 async def cancel(tx: Transaction, asset_id: UUID) -> None:

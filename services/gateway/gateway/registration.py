@@ -1,4 +1,4 @@
-"""Taking an asset in: its rows, its first job and the fact ``asset.registered``, in one transaction."""
+"""Taking an asset in, or its sound later: its rows, a job and the fact ``asset.registered``, in one transaction."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from common.ids import short_id, uuid7
 from common.outbox import Transaction
 
 from gateway.domain import journey, places
+from gateway.processing import begin_run, hold
 from gateway.queries import assets, jobs, timeline
 
 _UNTITLED = "Recording"
@@ -48,6 +49,33 @@ async def register(tx: Transaction, asset_id: UUID, wish: Wish) -> None:
             options=wish.options,
             keep_media=wish.keep_media,
             recorded_at=wish.recorded_at,
+        )
+    )
+
+
+async def add_sound(
+    tx: Transaction, asset_id: UUID, source: Source, options: RecordingOptions, keep_media: KeepMedia | None
+) -> None:
+    """The next run of a recording without sound fetches it. Raises ValueError in words for a person, Stale as hold."""
+    held = await hold(tx.conn, asset_id)
+    if held.job.status in ("pending", "processing"):
+        raise ValueError("The recording is still being processed.")
+    if not await assets.is_without_sound(tx.conn, asset_id):
+        raise ValueError("The recording has its sound.")
+    run = await begin_run(tx.conn, held, "fetch")
+    await timeline.note(tx.conn, asset_id, run, "sound.added", "Its sound was added.", stage="fetch")
+    await tx.say(
+        AssetRegistered(
+            asset_id=asset_id,
+            run=run,
+            collection_id=held.asset.collection_id,
+            priority=held.asset.priority,
+            kind="recording",
+            title=held.asset.title,
+            source=source,
+            options=options,
+            keep_media=keep_media or await assets.keep_media_of(tx.conn, asset_id),
+            recorded_at=held.asset.recorded_at,
         )
     )
 

@@ -41,9 +41,9 @@ def _followed(entry: Entry, asset: Row, row: Row) -> Iterator[Finding]:
 
 def _chunks(entry: Entry, row: Row, chunks: list[Row], vectors: Counter[tuple[int, int]]) -> Iterator[Finding]:
     words = [word for chunk in chunks for word in said(chunk["content"])]
-    if words != entry.plan.words:
-        kind = "doubled" if len(words) > len(entry.plan.words) else "lost" if not words else "wrong"
-        yield at(kind, entry, f"its chunks say {words}, not {entry.plan.words}")
+    if words != entry.words:
+        kind = "doubled" if len(words) > len(entry.words) else "lost" if not words else "wrong"
+        yield at(kind, entry, f"its chunks say {words}, not {entry.words}")
     if [chunk["chunk_index"] for chunk in chunks] != list(range(row["chunk_count"])):
         yield at("wrong", entry, f"it has {row['chunk_count']} chunks, numbered {[c['chunk_index'] for c in chunks]}")
     for chunk in chunks:

@@ -18,6 +18,7 @@ _TOLD_APART = {
     "part.planned.v1": "part_index",
     "asset.purged.v1": "service",
     "asset.updated.v1": "version",
+    "transcript.revised.v1": "revision",
     # A run that begins with indexing may index once more, when a transcript reaches the embedder after it.
     "asset.indexed.v1": "revision",
 }
@@ -96,7 +97,8 @@ def _unsaid(book: Book, found: Found, said: Counter[Effect]) -> Iterator[Finding
         if job["status"] == "ready":
             wanted["asset.indexed.v1", job["asset_id"], job["run"]] = None
     for row in found.tables["transcripts"]:
-        wanted["transcript.completed.v1", row["asset_id"], row["run"]] = None
+        by_machine = row["change"] in ("transcribed", "carried")
+        wanted[f"transcript.{'completed' if by_machine else 'revised'}.v1", row["asset_id"], row["run"]] = None
     for fact, asset_id, run in wanted:
         if (fact, str(asset_id), run) not in told:
             yield Finding("lost", f"asset {asset_id}", f"{fact} of run {run} was never said")

@@ -46,6 +46,8 @@ def _copies(entry: Entry, asset: Row, recordings: list[Row], refs: set[str]) -> 
     if len(recordings) != 1 or recordings[0]["run"] > asset["run"]:
         yield at("lost", entry, f"the fetcher knows {[row['run'] for row in recordings]} as its recording")
     wanted: set[str] = {"audio", "playback"} if entry.plan.keep_media == "audio" else set()
+    if entry.plan.way == "captions":
+        wanted = {"captions"}
     if refs != wanted:
         yield at("lost" if wanted - refs else "wrong", entry, f"it has the copies {sorted(refs)}, not {sorted(wanted)}")
 

@@ -20,6 +20,7 @@ from common.identity import IDENTITY_HEADER, Caller, Signer, new_key_pair
 
 from tests.integration.asr.conftest import SECOND
 from tests.integration.asr.steady import Gated
+from tests.integration.asr.test_speakers import SECONDS, TURNS, Ear, Reader
 
 TIMEOUT = 60
 
@@ -124,6 +125,63 @@ async def test_diarized_json(client: openai.AsyncOpenAI, clip: Path) -> None:
     )
     assert {segment.speaker for segment in found.segments} == {"A"}
     assert " ".join(segment.text for segment in found.segments) == found.text
+
+
+@pytest.fixture
+async def telling_apart(
+    settings: Callable[..., AsrSettings], keys: tuple[Signer, str]
+) -> AsyncGenerator[tuple[openai.AsyncOpenAI, Ear]]:
+    """With an ear that knows who speaks, and a reader of what they say."""
+    ear = Ear()
+    made = settings(identity_public_keys=keys[1], role="api")
+    async with served(made, keys[0], installed=[Reader()], diarizer=ear) as client:
+        yield client, ear
+
+
+def who_says_what(segments: Any) -> list[tuple[str, str]]:
+    """Turns, as letter and words."""
+    turns: list[tuple[str, str]] = []
+    for segment in segments:
+        before = turns.pop()[1] + " " if turns and turns[-1][0] == segment.speaker else ""
+        turns.append((segment.speaker, before + segment.text))
+    return turns
+
+
+async def test_diarized_json_tells_the_voices_apart(
+    telling_apart: tuple[openai.AsyncOpenAI, Ear], to_flac: Callable[..., Path]
+) -> None:
+    client, ear = telling_apart
+    sound, model = to_flac(SECOND, SECONDS), "gpt-4o-transcribe-diarize"
+    ask = client.audio.transcriptions.create
+    letters = dict(zip(dict.fromkeys(turn["speaker"] for turn in TURNS), "AB", strict=True))
+    wanted = [
+        (letters[turn["speaker"]], " ".join(sentence["text"] for sentence in turn["sentences"])) for turn in TURNS
+    ]
+    whole = await ask(file=sound, model=model, response_format="diarized_json", chunking_strategy="auto")
+    assert who_says_what(whole.segments) == wanted
+    assert len(ear.asked) == 1
+    told = [event async for event in await ask(file=sound, model=model, response_format="diarized_json", stream=True)]
+    assert who_says_what([event for event in told if event.type == "transcript.text.segment"]) == wanted
+    srt = await ask(file=sound, model="default", response_format="srt")
+    assert ("Speaker 1" in str(srt), len(ear.asked)) == (False, 2)
+
+
+async def test_voices_that_cannot_be_told_apart_cost_no_words(
+    telling_apart: tuple[openai.AsyncOpenAI, Ear], to_flac: Callable[..., Path]
+) -> None:
+    client, ear = telling_apart
+    ear.fails = lambda stretch: True
+    ask = client.audio.transcriptions.create
+    sound, model = to_flac(SECOND, SECONDS), "gpt-4o-transcribe-diarize"
+    found = await ask(file=sound, model=model, response_format="diarized_json")
+    assert {segment.speaker for segment in found.segments} == {"A"}
+    assert found.text == (await ask(file=sound, model=model)).text
+    (warning,) = found.model_extra["warnings"]
+    assert warning.startswith("speakers_failed: ")
+    assert "The ear is deaf." in warning
+    assert len(ear.asked) == 2
+    told = [event async for event in await ask(file=sound, model=model, response_format="diarized_json", stream=True)]
+    assert told[-1].model_extra["warnings"] == [warning]
 
 
 async def test_a_stream_tells_the_text_as_it_comes(client: openai.AsyncOpenAI, clip: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from chat.queries import writing
 from chat.queries.rows import EventRow, NewAnswer
 from common import lifecycle
 from common.errors import AlreadyHandled, Stale
-from common.events import AssetDeleted
+from common.events import AssetDeleted, CaptionsFetched, RecordingFetched
 from common.ids import uuid7
 from common.migrations import downgrade, upgrade
 
@@ -69,6 +69,68 @@ async def test_a_late_revision_changes_nothing_and_a_second_delivery_neither(hou
     with pytest.raises(AlreadyHandled):
         await handlers.note_revision(newer, house.delivery(newer, message))
     assert await house.count("asset_states", "revision = 3") == 1
+
+
+def fetched(house: House, meeting: Meeting, run: int, **more: object) -> RecordingFetched:
+    return RecordingFetched.model_validate(
+        {
+            "asset_id": meeting.asset_id,
+            "run": run,
+            "collection_id": meeting.collection_id,
+            "audio_uri": "audio/aa.flac",
+            "audio_sha256": "aa",
+            "audio_bytes": 10,
+            "duration_seconds": 90.0,
+            "title": "Talk",
+            **more,
+        }
+    )
+
+
+def captioned(house: House, meeting: Meeting, run: int) -> CaptionsFetched:
+    return CaptionsFetched(
+        asset_id=meeting.asset_id,
+        run=run,
+        collection_id=meeting.collection_id,
+        captions_uri="captions/aa.json",
+        captions_sha256="aa",
+        captions_bytes=10,
+        duration_seconds=90.0,
+        cue_count=3,
+        title="Talk",
+    )
+
+
+async def media_urls(house: House, meeting: Meeting) -> set[bool]:
+    """Whether citations of a new answer lead to media, in the answer and as it is read again."""
+    answer = await house.answer(meeting.user_id, QUESTION)
+    _, again = await read(house, meeting.user_id, answer["id"])
+    assert again["citations"] == answer["citations"]
+    refused = await house.answer(meeting.user_id, "What of the coffee machine?")
+    shown = [*answer["citations"], *refused["nearest"]]
+    assert len(answer["citations"]) > 0 < len(refused["nearest"])
+    return {citation["media_url"] is not None for citation in shown}
+
+
+async def test_citations_lead_to_media_only_where_there_is_some(house: House, meeting: Meeting) -> None:
+    assert await media_urls(house, meeting) == {True}
+    fact = captioned(house, meeting, 1)
+    await handlers.note_media(fact, house.delivery(fact, message := uuid7()))
+    with pytest.raises(AlreadyHandled):
+        await handlers.note_media(fact, house.delivery(fact, message))
+    assert await media_urls(house, meeting) == {False}
+    sound = fetched(house, meeting, 2, playback_uri="playback/aa.m4a")
+    await handlers.note_media(sound, house.delivery(sound))
+    await handlers.note_media(fact, house.delivery(fact))
+    assert await media_urls(house, meeting) == {True}
+    unkept = fetched(house, meeting, 3)
+    await handlers.note_media(unkept, house.delivery(unkept))
+    assert await media_urls(house, meeting) == {False}
+    gone = deleted(house, meeting.asset_id)
+    await lifecycle.purge(house.db, None, handlers.erase)(gone, house.delivery(gone))
+    with pytest.raises(Stale):
+        await handlers.note_media(sound, house.delivery(sound))
+    assert await house.count("media") == 0
 
 
 async def test_deleting_the_asset_removes_its_answers_everywhere(house: House, meeting: Meeting) -> None:

@@ -221,3 +221,40 @@ async def test_there_is_no_sound_and_it_is_said_so(served: Any, register: Any) -
     original = await http.get(path, params={"original": True}, headers=headers)
     assert (original.status_code, original.content, original.headers["content-type"]) == (200, VTT, "text/vtt")
     assert original.headers["content-disposition"].startswith("attachment")
+
+
+async def test_sound_that_comes_later_is_fetched_beside_the_captions(served: Any, register: Any, studio: Any) -> None:
+    house, http, signer = served
+    fact = await registered(house, register)
+    await house.deliver(fact)
+    about = {"asset_id": fact.asset_id, "collection_id": fact.collection_id}
+    upload_id = await house.upload(studio.tone("later.flac", 2))
+    later = register({"type": "upload", "upload_id": upload_id, "filename": "later.flac"}, run=2, **about)
+    await house.deliver(later)
+    (sound,) = await house.said(RecordingFetched)
+    assert (sound.run, "cues" in sound.media_facts) == (2, False)
+    with pytest.raises(Stale):
+        await house.deliver(later)
+    assert {key.split("/")[0] for key in house.stored()} == {"audio", "playback", "captions"}
+    caller = Caller(UUID(int=1), asset_id=fact.asset_id, asset_role="viewer")
+    headers = {"X-Earshot-Identity": signer.user_token(caller)}
+    assert (await http.get(f"/api/recordings/{fact.asset_id}/media", headers=headers)).status_code == 200
+    await house.deliver(ProcessingRestarted(**about, run=3, from_stage="fetch"))
+    assert [said.run for said in await house.said(RecordingFetched)] == [2, 3]
+    assert len(await house.said(CaptionsFetched)) == 1
+    await house.deliver(AssetDeleted(**about, run=3))
+    assert house.stored() == set()
+
+
+async def test_sound_that_is_none_leaves_the_captions(house: Any, register: Any, studio: Any) -> None:
+    fact = await registered(house, register)
+    await house.deliver(fact)
+    upload_id = await house.upload(studio.file("notes.mp3", b"Dear all, please find the minutes attached. " * 20))
+    about = {"asset_id": fact.asset_id, "collection_id": fact.collection_id}
+    source = {"type": "upload", "upload_id": upload_id, "filename": "notes.mp3"}
+    with pytest.raises(CannotProcess):
+        await house.deliver(register(source, run=2, **about))
+    assert {key.split("/")[0] for key in house.stored()} == {"captions"}
+    upload_id = await house.upload(studio.tone("later.flac", 2))
+    await house.deliver(register({"type": "upload", "upload_id": upload_id}, run=3, **about))
+    assert [said.run for said in await house.said(RecordingFetched)] == [3]

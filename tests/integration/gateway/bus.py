@@ -60,6 +60,10 @@ class Bus:
                 waiting = (queue.declaration_result.message_count or 0) + self.gateway.service.consumer.active
                 quiet = 0 if waiting else quiet + 1
 
+    async def queue(self, name: str) -> aio_pika.abc.AbstractQueue:
+        """One of another service's."""
+        return await self._channel.get_queue(name)
+
     async def until(self, true: Callable[[], Awaitable[Any]]) -> Any:
         async with asyncio.timeout(30):
             while not (found := await true()):

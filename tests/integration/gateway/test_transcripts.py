@@ -1,5 +1,6 @@
 """Subtitle files at the door: an asset and a job for each, all or none, once for each key."""
 
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -98,9 +99,8 @@ async def test_who_may_add_and_how_much(make_gateway: Any, fronted: Gateway, beh
     assert behind.uploads.keys() == set(behind.dropped)
 
 
-async def test_fetched_captions_move_the_job_forward_once(bus: Bus):
-    asset = Asset(await bus.gateway.add())
-    fact = e.CaptionsFetched(
+def with_captions(asset: Asset) -> e.CaptionsFetched:
+    return e.CaptionsFetched(
         **asset.about,
         captions_uri="captions/aa",
         captions_sha256="aa",
@@ -110,7 +110,11 @@ async def test_fetched_captions_move_the_job_forward_once(bus: Bus):
         title="From the file",
         media_facts={"container": "vtt", "cues": 12},
     )
-    await bus.say(fact)
+
+
+async def test_fetched_captions_move_the_job_forward_once(bus: Bus):
+    asset = Asset(await bus.gateway.add())
+    await bus.say(with_captions(asset))
     shown = (await bus.gateway.admin.http.get(f"/api/assets/{asset.id}")).json()
     assert (shown["stage"], shown["duration_seconds"], shown["media_facts"]["cues"]) == ("transcribe", 90.0, 12)
     await bus.say(asset.transcribed(), asset.indexed())
@@ -123,3 +127,88 @@ async def test_fetched_captions_move_the_job_forward_once(bus: Bus):
     ]
     assert events[1]["message"] == "The subtitles are here: 12 cues over 1:30 min."
     assert UUID(asset.id)
+
+
+async def captioned(bus: Bus) -> Asset:
+    """A recording whose subtitles became a transcript."""
+    asset = Asset(await bus.gateway.add())
+    await bus.say(with_captions(asset), asset.transcribed(), asset.indexed())
+    return asset
+
+
+async def test_the_sound_of_a_subtitle_file_begins_its_next_run(bus: Bus):
+    asset = await captioned(bus)
+    http = bus.gateway.admin.http
+    wish: dict[str, Any] = {
+        "url": "https://media.example.org/talk.mp3",
+        "asset_id": asset.id,
+        "engine": "pocketsphinx",
+        "keep_media": "original",
+    }
+    answer = await http.post("/api/recordings", json=wish, headers={"Idempotency-Key": "sound"})
+    assert answer.status_code == 202, answer.text
+    assert (answer.json()["asset"]["id"], answer.json()["job"]["run"], answer.json()["job"]["stage"]) == (
+        asset.id,
+        2,
+        "fetch",
+    )
+    again = await http.post("/api/recordings", json=wish, headers={"Idempotency-Key": "sound"})
+    assert (again.status_code, again.json()["job"]["run"]) == (202, 2)
+    fact = await registered_with(bus, asset, run=2)
+    assert fact["source"] == {"type": "url", "url": wish["url"]}
+    assert (fact["options"]["engine"], fact["keep_media"], fact["title"]) == (
+        "pocketsphinx",
+        "original",
+        "From the file",
+    )
+    busy = await http.post("/api/recordings", json=wish)
+    assert (busy.status_code, "still being processed" in busy.json()["detail"]) == (409, True)
+    heard = Asset(answer.json(), run=2)
+    await bus.say(heard.fetched(), heard.transcribed(revision=2), heard.indexed())
+    shown = (await http.get(f"/api/assets/{asset.id}")).json()
+    assert (shown["status"], shown["run"], shown["media_facts"]) == ("ready", 2, {"codec": "mp3"})
+    enough = await http.post("/api/recordings", json=wish)
+    assert (enough.status_code, enough.json()["detail"]) == (409, "The recording has its sound.")
+    assert (await http.post(f"/api/assets/{asset.id}/retry", json={"recognise": True})).status_code == 202
+
+
+async def registered_with(bus: Bus, asset: Asset, run: int) -> dict[str, Any]:
+    """The fact of the run, as the fetcher would hear it."""
+
+    async def look() -> dict[str, Any] | None:
+        message = await queue.get(no_ack=True, fail=False)
+        body = json.loads(message.body) if message else {}
+        return body if (body.get("asset_id"), body.get("run")) == (asset.id, run) else None
+
+    queue = await bus.queue("fetcher.asset.registered.v1")
+    return await bus.until(look)
+
+
+async def test_who_may_add_sound_and_to_what(bus: Bus):
+    asset = await captioned(bus)
+    gateway = bus.gateway
+    wish = {"url": "https://media.example.org/talk.mp3", "asset_id": asset.id}
+    stranger = await gateway.person("stranger")
+    assert (await stranger.http.post("/api/recordings", json=wish)).status_code == 404
+    collection = asset.about["collection_id"]
+    await gateway.admin.http.put(f"/api/collections/{collection}/members/{stranger.id}", json={"role": "viewer"})
+    assert (await stranger.http.post("/api/recordings", json=wish)).status_code == 403
+    upload = await stranger.http.post(
+        "/api/recordings/upload", files={"file": ("a.mp3", b"ID3")}, data={"asset_id": asset.id}
+    )
+    assert upload.status_code == 403
+    for more in ({"title": "Mine"}, {"collection_id": collection}, {"transcribe": False}):
+        assert (await gateway.admin.http.post("/api/recordings", json=wish | more)).status_code == 422, more
+    assert (await gateway.admin.http.get(f"/api/assets/{asset.id}")).json()["run"] == 1
+
+
+async def test_without_sound_nothing_is_listened_to(bus: Bus):
+    asset = await captioned(bus)
+    http = bus.gateway.admin.http
+    refused = await http.post(f"/api/assets/{asset.id}/retry", json={"from_stage": "transcribe", "recognise": True})
+    assert refused.status_code == 409
+    assert "no sound" in refused.json()["detail"]
+    assert "asset_id" in refused.json()["advice"]
+    nowhere = await http.post(f"/api/assets/{asset.id}/retry", json={"from_stage": "index", "recognise": True})
+    assert nowhere.status_code == 422
+    assert (await http.post(f"/api/assets/{asset.id}/retry", json={"from_stage": "transcribe"})).status_code == 202

@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise
 from uuid import UUID
 
@@ -199,11 +200,16 @@ def words_of(found: Transcript) -> list[str]:
     return [word for s in found.segments for word in s.text.split()]
 
 
+def letters(shown: Iterable[str]) -> Counter[str]:
+    """Words of some scripts stand without blanks between them, so that letters are what can be counted."""
+    return Counter("".join("".join(text.split()) for text in shown))
+
+
 @given(spoken)
 def test_cues_keep_every_word_once_and_in_time(pieces: list[tuple[float, float, str, str, bool]]) -> None:
     found = build(pieces)
     cues = cues_of(found)
-    assert Counter(word for cue in cues for line in cue.lines for word in line.split()) == Counter(words_of(found))
+    assert letters(line for cue in cues for line in cue.lines) == letters(words_of(found))
     assert all(cue.start < cue.end for cue in cues)
     assert all(before.start < after.start for before, after in pairwise(cues))
     for speaker in "ab":
@@ -235,11 +241,11 @@ def test_vtt_and_srt_lose_and_double_nothing(pieces: list[tuple[float, float, st
     found = build(pieces)
     vtt = FORMS["vtt"].render(found)
     bodies = [line.partition(">")[2] if line.startswith("<v ") else line for line in cue_lines(vtt)]
-    assert Counter(html.unescape(" ".join(bodies)).split()) == Counter(words_of(found))
+    assert letters([html.unescape(" ".join(bodies))]) == letters(words_of(found))
     assert vtt.count("<v Anna>") + vtt.count("<v Bob>") == vtt.count(" --> ") == len(cues_of(found))
     srt = FORMS["srt"].render(found)
     lines = [re.sub(r"^(Anna|Bob):", "", line, count=1) for line in cue_lines(srt)]
-    assert Counter(" ".join(lines).split()) == Counter(" ".join(words_of(found)).replace("-->", "--").split())
+    assert letters(lines) == letters([" ".join(words_of(found)).replace("-->", "--")])
     assert all(len(line) <= LINE_CHARACTERS or " " not in line for line in cue_lines(srt))
     podcast = json.loads(FORMS["podcast"].render(found))["segments"]
     assert [entry["body"] for entry in podcast] == [s.text for s in found.segments]
@@ -261,4 +267,6 @@ def cue_lines(text: str) -> list[str]:
 
 @given(st.lists(texts.filter(lambda t: len(t.split()) == 1 and t.split()[0] == t), max_size=30))
 def test_wrapping_keeps_words(words: list[str]) -> None:
-    assert " ".join(wrap(words)).split() == [part for word in words for part in word.split()]
+    assert "".join("".join(wrap(words)).split()) == "".join(words)
+    spaced = [word for word in words if word.isascii()]
+    assert " ".join(wrap(spaced)).split() == spaced

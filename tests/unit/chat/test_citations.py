@@ -1,5 +1,7 @@
 """A citation quotes the passage word for word, at its second, and only when the passage supports the sentence."""
 
+from dataclasses import replace
+
 import pytest
 from chat.domain.citations import cite, support, texts_to_support
 from chat.domain.evidence import Meaning
@@ -33,6 +35,12 @@ def test_a_citation_has_the_words_and_their_time() -> None:
     assert citation.media_url is not None
     assert citation.media_url.startswith(f"/api/recordings/{ASSET}/media#t=")
     assert citation.locator == TALK.locator
+
+
+def test_a_citation_of_what_has_no_sound_leads_to_its_page_alone() -> None:
+    citation = cite(1, Span(replace(TALK, playable=False), 0, 8))
+    assert citation.media_url is None
+    assert citation.url == f"/r/{ASSET}?t=10.0"
 
 
 @given(st.text(min_size=1, max_size=200), st.data())

@@ -36,3 +36,30 @@ def test_other_files_are_recordings(run, server, sample, tmp_path):
     server.on("POST", "/api/recordings/upload", {"asset": sample.asset(), "job": sample.job()}, 202)
     assert run("add", "talk.mp3", "--detach").exit_code == 0
     assert server.asked[0].path == "/api/recordings/upload"
+
+
+def test_sound_is_added_to_a_recording_that_has_its_text_already(run, server, sample, tmp_path):
+    (tmp_path / "talk.mp3").write_bytes(b"ID3")
+    (tmp_path / "talk.vtt").write_text("WEBVTT\n")
+    asset = sample.asset()
+    server.on("GET", "/api/assets", {"items": [asset], "next_cursor": None})
+    server.on("GET", f"/api/assets/{asset['id']}", asset)
+    server.on("POST", "/api/recordings/upload", {"asset": asset, "job": sample.job()}, 202)
+    result = run("add", "talk.mp3", "--to", asset["id"], "--detach")
+    assert result.exit_code == 0, result.output
+    sent = server.asked[-1].body
+    assert b'name="asset_id"' in sent
+    assert asset["id"].encode() in sent
+    for wrong in (["talk.vtt"], ["talk.mp3", "talk.mp3"]):
+        refused = run("add", *wrong, "--to", asset["id"], "--detach")
+        assert refused.exit_code == 1
+        assert "one sound" in refused.output
+
+
+def test_listening_again_is_asked_for_by_name(run, server, sample):
+    asset = sample.asset()
+    server.on("GET", f"/api/assets/{asset['id']}", asset)
+    server.on("POST", f"/api/assets/{asset['id']}/retry", {}, 202)
+    for options, body in (([], {}), (["--recognise"], {"recognise": True})):
+        assert run("retry", asset["id"], *options).exit_code == 0
+        assert server.asked[-1].json == body

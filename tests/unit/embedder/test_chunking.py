@@ -3,9 +3,11 @@
 from itertools import pairwise
 from uuid import uuid4
 
+from common.spacing import split_words
 from common.transcript import Segment, Speaker, Transcript, Word
 from embedder.domain.alignment import timed_words
 from embedder.domain.chunking import Chunk, ChunkSize, chunk_transcript
+from embedder.domain.regrouping import Passage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +66,7 @@ def test_lines_cover_the_chunk_and_name_who_spoke(turns: list[tuple[str, str]]) 
     for chunk in chunk_transcript(whole, count, SIZE):
         assert chunk.lines[0].start == 0
         assert chunk.lines[-1].end == len(chunk.text)
-        assert all(a.end + 1 == b.start for a, b in pairwise(chunk.lines))
+        assert all(chunk.text[a.end : b.start] in ("", " ") for a, b in pairwise(chunk.lines))
         assert {line.speaker for line in chunk.lines} <= {"Speaker 1", "Anna"}
         assert chunk.start_seconds == chunk.lines[0].from_seconds
         assert chunk.end_seconds >= chunk.lines[-1].to_seconds
@@ -129,7 +131,7 @@ def test_times_of_edited_words_stay_within_the_segment_and_in_order(written: lis
     said_words = [Word(word=w, start=i * 0.5, end=i * 0.5 + 0.4) for i, w in enumerate(heard)]
     edited = Segment(id="1", start=0.0, end=20.0, speaker="S1", text=" ".join(written), words=said_words)
     timed = timed_words(edited)
-    assert [edited.text[w.start : w.end] for w in timed] == written
+    assert [edited.text[w.start : w.end] for w in timed] in (written, split_words(edited.text))
     assert all(0.0 <= w.from_seconds <= w.to_seconds <= 20.0 for w in timed)
     assert all(a.from_seconds <= b.from_seconds for a, b in pairwise(timed))
 
@@ -141,3 +143,50 @@ def test_a_segment_without_word_times_is_spread_over_its_length() -> None:
 
 def chunk_of(chunks: list[Chunk], text: str) -> Chunk:
     return next(chunk for chunk in chunks if text in chunk.text)
+
+
+CHINESE = ["今天天气很好。我们去公园吧！", "好的，几点出发？", "三点。带上 iPhone 和水。"]
+
+
+def in_characters(number: int, text: str, start: float, speaker: str = "S1") -> Segment:
+    """Words as asr keeps them: every character of a script without blanks is one."""
+    own = [Word(word=w, start=start + i * 0.5, end=start + i * 0.5 + 0.4) for i, w in enumerate(split_words(text))]
+    return Segment(id=str(number), start=start, end=own[-1].end, speaker=speaker, text=text, words=own)
+
+
+def test_chinese_has_no_blanks_and_every_character_its_own_time() -> None:
+    segments = [in_characters(n, text, 20.0 * n, speaker="S1") for n, text in enumerate(CHINESE)]
+    (chunk,) = chunk_transcript(transcript(segments), count, ChunkSize(target=200, limit=250))
+    assert chunk.text == "".join(CHINESE)
+    found = [(chunk.text[w.start : w.end], w.from_seconds) for w in chunk.words]
+    assert found == [(word.word, word.start) for s in segments for word in s.words or []]
+    assert [chunk.text[line.start : line.end] for line in chunk.lines] == CHINESE
+
+
+def test_chinese_is_cut_at_its_full_stops_and_held_where_it_has_not_changed() -> None:
+    small = ChunkSize(target=7, limit=9)
+
+    def tokens(texts: list[str]) -> list[int]:
+        return [len(split_words(text)) for text in texts]
+
+    segments = [in_characters(n, text, 20.0 * n) for n, text in enumerate(CHINESE * 4)]
+    chunks = chunk_transcript(transcript(segments), tokens, small)
+    assert len(chunks) > 4
+    assert "".join(chunk.text for chunk in chunks) == "".join(CHINESE * 4)
+    assert all(chunk.text[-1] in "。！？" for chunk in chunks)
+    held = [Passage(chunk.text, chunk.start_seconds) for chunk in chunks]
+    edited = [*segments[:6], in_characters(6, "昨天天气很好。我们去公园吧！", 120.0), *segments[7:]]
+    again = chunk_transcript(transcript(edited), tokens, small, held)
+    assert "".join(chunk.text for chunk in again) == "".join(segment.text for segment in edited)
+    assert sum(chunk.text not in {passage.text for passage in held} for chunk in again) <= 2
+
+
+def test_text_that_somebody_typed_without_blanks_is_found_all_the_same() -> None:
+    typed = in_characters(1, "我用 iPhone 打电话", 0.0).model_copy(update={"text": "我用iPhone打电话"})
+    words = timed_words(typed)
+    assert [(typed.text[w.start : w.end], w.from_seconds) for w in words] == [
+        (word.word, word.start) for word in typed.words or []
+    ]
+    changed = typed.model_copy(update={"text": "你用iPhone打电话"})
+    assert [changed.text[w.start : w.end] for w in timed_words(changed)] == ["你", "用", "iPhone", "打", "电", "话"]
+    assert [w.from_seconds for w in timed_words(changed)][1:] == [word.start for word in (typed.words or [])[1:]]

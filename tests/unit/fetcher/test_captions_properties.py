@@ -107,13 +107,13 @@ def transcripts(draw: st.DrawFn, names: st.SearchStrategy[str]) -> Transcript:
     )
 
 
-def turns(said: list[tuple[str | None, str]]) -> list[tuple[str | None, list[str]]]:
-    """Who says which words, one after the other: cues are cut finer than segments."""
-    joined: list[tuple[str | None, list[str]]] = []
+def turns(said: list[tuple[str | None, str]]) -> list[tuple[str | None, str]]:
+    """Who says what, one after the other: cues are cut finer than segments, and some scripts lose their blanks."""
+    joined: list[tuple[str | None, str]] = []
     for speaker, text in said:
         if not joined or joined[-1][0] != speaker:
-            joined.append((speaker, []))
-        joined[-1][1].extend(text.split())
+            joined.append((speaker, ""))
+        joined[-1] = (speaker, joined[-1][1] + "".join(text.split()))
     return joined
 
 

@@ -27,6 +27,7 @@ class Wishes:
     collection: str | None
     title: str | None
     language: str | None
+    to: str | None = None
 
     def fields(self, session: Session) -> RecordingFields:
         fields: RecordingFields = {}
@@ -36,6 +37,8 @@ class Wishes:
             fields["title"] = self.title
         if self.language:
             fields["language"] = self.language
+        if self.to:
+            fields["asset_id"] = resolve_asset(session.client, self.to).id
         return fields
 
 
@@ -46,6 +49,9 @@ def add(
     collection: Annotated[str | None, typer.Option("--collection", "-c", help="Its name or id.")] = None,
     title: Annotated[str | None, typer.Option(help="Else the file's name or what the media says.")] = None,
     language: Annotated[str | None, typer.Option(help="The language spoken, like en.")] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="ID", help="The recording, added as subtitles, that this is the sound of.")
+    ] = None,
     detach: Annotated[
         bool | None,
         typer.Option("--detach/--follow", help="Do not wait; on a terminal it follows.", show_default=False),
@@ -64,12 +70,16 @@ def add(
         earshot add *.flac --detach
 
         earshot add talk.vtt   (also .srt, .ttml, and .zip of them: the words are taken as they are)
+
+        earshot add talk.mp3 --to @last   (its sound, which gives those words exact times)
     """
     if title and len(what) > 1:
         raise EarshotError(
             "One --title cannot name several recordings.", advice="Add them one by one, or leave it out."
         )
-    fields = Wishes(collection, title, language).fields(session)
+    if to and (len(what) > 1 or is_subtitles(what[0])):
+        raise EarshotError("A recording has one sound.", advice="Give one recording with --to: a file or an address.")
+    fields = Wishes(collection, title, language, to).fields(session)
     follows = not detach if detach is not None else session.out.stderr.is_terminal
     with view_for(session.out) as view:
         accepted, refused = send_all(session, what, fields, view)

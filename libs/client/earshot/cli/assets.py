@@ -138,6 +138,9 @@ def retry(
     from_stage: Annotated[
         str | None, typer.Option(help="fetch, transcribe or index; else the first unfinished.")
     ] = None,
+    recognise: Annotated[
+        bool, typer.Option("--recognise", help="Listen to the sound though there are captions: exact word times.")
+    ] = False,
 ) -> None:
     """Process an asset again, from the last stage that finished.
 
@@ -146,7 +149,7 @@ def retry(
         earshot retry @last --from-stage transcribe
     """
     asset = resolve_asset(session.client, asset_id)
-    session.client.assets.retry(asset.id, from_stage)
+    session.client.assets.retry(asset.id, from_stage, recognise=recognise)
     report(session, asset, "taken up again", f"Watch it with: earshot watch {asset.short_id}")
 
 

@@ -25,9 +25,14 @@ class Assets:
     def timeline(self, asset_id: str) -> Iterator[TimelineEvent]:
         return pages(self._transport, Page[TimelineEvent], f"/api/assets/{asset_id}/timeline", {})
 
-    def retry(self, asset_id: str, from_stage: str | None = None) -> None:
-        """Process again, from the last stage that finished unless `from_stage` names one."""
-        body = {} if from_stage is None else {"from_stage": from_stage}
+    def retry(self, asset_id: str, from_stage: str | None = None, *, recognise: bool = False) -> None:
+        """Process again, from the last stage that finished unless `from_stage` names one.
+
+        `recognise`: listen to the sound of a recording that has its text from captions, for exact times.
+        """
+        body: dict[str, Any] = {} if from_stage is None else {"from_stage": from_stage}
+        if recognise:
+            body["recognise"] = True
         self._transport.request("POST", f"/api/assets/{asset_id}/retry", json=body)
 
     def cancel(self, asset_id: str) -> None:

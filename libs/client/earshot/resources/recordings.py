@@ -36,6 +36,8 @@ class RecordingFields(TypedDict, total=False):
     keep_media: str
     priority: str
     webhook_url: str
+    # A recording that was added as a subtitle file: this is its sound.
+    asset_id: str
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from common.spacing import split_words
 from common.transcript import Segment, Speaker, Transcript
 
 from asr.domain.spans import Span
@@ -175,4 +176,4 @@ def _end(turn: Sequence[Segment]) -> float:
 
 
 def _words(segments: Iterable[Segment]) -> int:
-    return sum(len(segment.text.split()) for segment in segments)
+    return sum(len(split_words(segment.text)) for segment in segments)

@@ -42,7 +42,12 @@ def talks_of(words: Iterable[Word], turns: Sequence[Turn]) -> list[Talk]:
 def number_speakers(talks: Iterable[Talk]) -> dict[str, Speaker]:
     """Voices as speakers, in the order in which they are first heard."""
     voices = dict.fromkeys(talk.voice for talk in talks)
-    return {voice: Speaker(id=f"speaker_{n}", label=f"Speaker {n}") for n, voice in enumerate(voices, 1)}
+    return {voice: numbered(n) for n, voice in enumerate(voices, 1)}
+
+
+def numbered(number: int) -> Speaker:
+    """A speaker of whom nothing is known but a voice."""
+    return Speaker(id=f"speaker_{number}", label=f"Speaker {number}")
 
 
 def attribute(words: Sequence[Word], turns: Sequence[Turn]) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 
+from common.spacing import as_text, split_words
 from common.transcript import Segment, Transcript, Word
 
 from asr.domain.carrying_speakers import carry_speakers
@@ -65,7 +66,7 @@ def _words(transcript: Transcript) -> list[Word]:
 
 def _segment(segment: Segment, numbered: Sequence[tuple[int, Word]]) -> Segment:
     words = [word for _, word in numbered]
-    return segment.model_copy(update={"text": " ".join(word.word for word in words), "words": words})
+    return segment.model_copy(update={"text": as_text(word.word for word in words), "words": words})
 
 
 def _edits(base: Transcript, edited: Transcript) -> Iterator[_Edit]:
@@ -78,7 +79,7 @@ def _edits(base: Transcript, edited: Transcript) -> Iterator[_Edit]:
     for tag, a1, a2, b1, b2 in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
         if tag != "equal":
             old = [word.word for segment in before[a1:a2] for word in segment.words or []]
-            written = [word for segment in after[b1:b2] for word in segment.text.split()]
+            written = [word for segment in after[b1:b2] for word in split_words(segment.text)]
             yield from _word_edits(old, written, begins[a1])
 
 

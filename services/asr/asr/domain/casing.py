@@ -15,7 +15,7 @@ _BEFORE_MONTH = {"in", "of", "since", "until", "by", "last", "next"}
 _BARE = frozenset({"pocketsphinx"})
 _ABBREVIATIONS = {"Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "St.", "Sr.", "Jr.", "No.", "vs.", "e.g.", "i.e.", "etc."}
 _INITIAL = re.compile(r"^[A-Z]\.$")
-_ENDS = re.compile(r"[.!?…][\"'”’»)\]]*$")
+_ENDS = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")
 
 
 def is_bare(engine: str) -> bool:

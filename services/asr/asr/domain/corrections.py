@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from itertools import takewhile
 from uuid import UUID
 
+from common.spacing import as_text, has_no_blanks, join_texts, split_words
 from common.transcript import Segment, Speaker, Transcript, Word
 
 from asr.domain.retiming import retime
@@ -37,11 +38,11 @@ def edit_segment(transcript: Transcript, segment_id: str, text: str | None, spea
 
 def rewrite(segment: Segment, text: str) -> Segment:
     """The segment with another text; its own times stay, and those of the words that stay."""
-    written = text.split()
+    written = split_words(text)
     if not written:
         raise Refused("A segment needs text.", "Merge it with its neighbour, or replace its words.")
     words = retime(segment.words, written, segment.start, segment.end) if segment.words else segment.words
-    return segment.model_copy(update={"text": " ".join(written), "words": words})
+    return segment.model_copy(update={"text": " ".join(text.split()), "words": words})
 
 
 def split_segment(transcript: Transcript, segment_id: str, at_seconds: float) -> Transcript:
@@ -72,7 +73,7 @@ def split_segment(transcript: Transcript, segment_id: str, at_seconds: float) ->
 
 
 def _piece(segment: Segment, segment_id: str, words: list[Word], start: float, end: float) -> Segment:
-    text = " ".join(word.word for word in words)
+    text = as_text(word.word for word in words)
     return segment.model_copy(update={"id": segment_id, "text": text, "words": words, "start": start, "end": end})
 
 
@@ -96,7 +97,7 @@ def merge_segments(transcript: Transcript, segment_id: str) -> Transcript:
     first, second = transcript.segments[at : at + 2]
     merged = first.model_copy(
         update={
-            "text": f"{first.text} {second.text}",
+            "text": join_texts([first.text, second.text]),
             "words": [*first.words, *second.words] if first.words and second.words else None,
             "end": max(first.end, second.end),
         }
@@ -113,7 +114,10 @@ def replace_text(
         raise Refused("There is nothing to find.", "Give the words to replace.")
     pattern = re.escape(wanted)
     if whole_words:
-        pattern = rf"(?<!\w){pattern}(?!\w)"
+        # Where words stand without blanks, none ends at the next letter.
+        before = "" if has_no_blanks(wanted[0]) else r"(?<!\w)"
+        after = "" if has_no_blanks(wanted[-1]) else r"(?!\w)"
+        pattern = f"{before}{pattern}{after}"
     searched = re.compile(pattern, 0 if match_case else re.IGNORECASE)
     segments: list[Segment] = []
     count = 0

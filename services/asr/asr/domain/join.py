@@ -4,14 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from common.spacing import as_text, split_words
 from common.transcript import Segment, Speaker, Transcript, Word
 
-from asr.domain.attribution import number_speakers, talks_of
+from asr.domain.attribution import number_speakers, numbered, talks_of
 from asr.domain.casing import as_sentence, ends_sentence, is_bare, spellings
+from asr.domain.retiming import spread
 from asr.domain.voices import Turn
 from asr.domain.warnings import ONE_SPEAKER_ONLY, warnings_for
 
-ONE_SPEAKER = Speaker(id="speaker_1", label="Speaker 1")
+ONE_SPEAKER = numbered(1)
 # Between sentences people pause longer than this, within them rarely.
 SENTENCE_PAUSE_SECONDS = 0.35
 # Where the engine writes full stops, only a pause as long as this ends a segment that has none.
@@ -79,12 +81,21 @@ def join_words(
 
     ``bare``: from an engine that knows no sentences; else segments end where sentences do, and are left as written.
     """
-    ordered = sorted(words, key=lambda word: word.start)
+    ordered = [part for word in sorted(words, key=lambda word: word.start) for part in _parts(word)]
     sentences = [piece for run in _split(ordered, bare=bare) for piece in _shorten(run)]
     if bare:
         proper = spellings(key_terms)
         sentences = [as_sentence(sentence, proper) for sentence in sentences]
     return [_segment(number, sentence, speaker) for number, sentence in enumerate(sentences, 1)]
+
+
+def _parts(word: Word) -> list[Word]:
+    """A word as it is, or its characters where they are words; engines give any number of them together."""
+    written = split_words(word.word)
+    if len(written) < 2:
+        return [word]
+    sure = {"probability": word.probability}
+    return [part.model_copy(update=sure) for part in spread(written, word.start, word.end)]
 
 
 def _segment(number: int, words: list[Word], speaker: Speaker) -> Segment:
@@ -93,7 +104,7 @@ def _segment(number: int, words: list[Word], speaker: Speaker) -> Segment:
         start=words[0].start,
         end=max(word.end for word in words),
         speaker=speaker.id,
-        text=" ".join(word.word for word in words),
+        text=as_text(word.word for word in words),
         words=words,
     )
 

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 
 from common.transcript import Word
 
-_MARKS = ".,;:!?…\"'“”‘’«»()[]{}-–—"
+_MARKS = ".,;:!?…\"'“”‘’«»()[]{}-–—。，、；：？！「」『』（）《》〈〉【】・～"
 
 
 def bare(word: str) -> str:

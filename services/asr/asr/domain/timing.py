@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from common.spacing import split_words
+
 
 class TimedWord(NamedTuple):
     """A word with start and end in seconds; None where the engine could not tell."""
@@ -32,9 +34,34 @@ def spread(words: Sequence[TimedWord], seconds: float) -> list[TimedWord]:
     return timed
 
 
+def as_written(timed: Sequence[TimedWord], written: Sequence[str]) -> list[TimedWord] | None:
+    """``written`` with the times of what it is made of: aligners time each character of some scripts by itself.
+
+    None where the two are not the same text.
+    """
+    words: list[TimedWord] = []
+    at = 0
+    for text in written:
+        first, length = at, 0
+        while at < len(timed) and length < len(text):
+            length += len(timed[at].word)
+            at += 1
+        if "".join(part.word for part in timed[first:at]) != text:
+            return None
+        words.append(_together(text, timed[first:at]))
+    return words if at == len(timed) else None
+
+
+def _together(text: str, parts: Sequence[TimedWord]) -> TimedWord:
+    starts = [part.start for part in parts if part.start is not None]
+    ends = [part.end for part in parts if part.end is not None]
+    sure = [part.probability for part in parts if part.probability is not None]
+    return TimedWord(text, min(starts, default=None), max(ends, default=None), sum(sure) / len(sure) if sure else None)
+
+
 def evenly(text: str, seconds: float) -> list[TimedWord]:
     """The words of a text of which nothing is known but its length."""
-    return spread([TimedWord(word, None, None, None) for word in text.split()], seconds)
+    return spread([TimedWord(word, None, None, None) for word in split_words(text)], seconds)
 
 
 def _share(words: Sequence[TimedWord], begin: float, end: float) -> list[TimedWord]:

@@ -18,7 +18,6 @@ _DRAFTS = frozenset({"pocketsphinx"})
 
 NO_NAMES = "speakers_not_named: The subtitles name no speakers, so everything is put down to one."
 
-
 SPEAKERS_FAILED = (
     "speakers_failed: Finding the speakers failed, so everything is put down to one speaker: {reason} "
     "The words are not affected. {advice}"
@@ -50,4 +49,11 @@ def edits_not_carried(count: int, revision: int) -> str:
     return (
         f"edits_not_carried: {what} of revision {revision} did not fit the words that were recognised this time; "
         "that revision can still be read and restored."
+    )
+
+
+def not_heard(heard: int, words: int) -> str:
+    return (
+        f"captions_not_heard: Only {heard} of {words} words of the subtitles were heard in the sound, so most times "
+        "are reckoned from the others; perhaps the subtitles belong to another recording."
     )

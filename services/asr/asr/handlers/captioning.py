@@ -1,15 +1,13 @@
-"""Captions that were fetched become a revision of the transcript; nothing is recognised, for there is no sound."""
+"""Captions that were fetched become a revision of the transcript; nothing is recognised unless there is sound, too."""
 
 import asyncio
 from dataclasses import dataclass
 
-from common import assets, topology
-from common.captions import Captions
+from common import assets, crash, topology
 from common.db import Connection, Database
 from common.delivery import Delivery
 from common.errors import AlreadyHandled, CannotProcess, Stale
 from common.events import CaptionsFetched, Fact, ProcessingRestarted
-from common.store import ObjectMissing, ObjectStore
 from common.transcript import Transcript
 
 from asr import metrics
@@ -24,8 +22,9 @@ from asr.handlers.joining import (
 )
 from asr.handlers.planning import Planning
 from asr.providers.documents import Documents
-from asr.queries import captions
+from asr.queries import captions, recognition
 from asr.queries.captions import CaptionsRow
+from asr.queries.recognition import Transcription
 from asr.queries.suggestions import Decided
 from asr.queries.transcripts import Making
 from asr.reading import About
@@ -38,7 +37,6 @@ class Captioning:
     """Takes up captions that were fetched, or that a later run begins with again."""
 
     db: Database
-    store: ObjectStore
     documents: Documents
     planning: Planning
     # Whether somebody reads transcripts for names.
@@ -47,19 +45,30 @@ class Captioning:
     async def take_captions(self, fact: CaptionsFetched, delivery: Delivery) -> None:
         """On ``captions.fetched``: rows, the JSON document in the store, and ``transcript.completed``."""
         await self._keep(fact)
+        crash.point("asr.captions_kept")
         await self._transcribe(fact, delivery)
 
     async def restart(self, fact: ProcessingRestarted, delivery: Delivery) -> None:
-        """On ``processing.restarted``: from our stage, kept captions are read again; a recording is planned again."""
+        """On ``processing.restarted``: from our stage, a recording's sound is planned again, or its captions are read.
+
+        Raises CannotProcess when the sound is asked for and there are only captions.
+        """
         async with self.db.acquire() as conn:
             kept = await captions.read_captions(conn, fact.asset_id)
-        if fact.from_stage != _STAGE or kept is None:
+            sound = await recognition.read_transcription(conn, fact.asset_id)
+        if fact.from_stage != _STAGE or kept is None or _is_to_be_heard(sound, fact):
             await self.planning.restart(fact, delivery)
             return
         async with self.db.transaction() as conn:
             # From here on an older run's work is stale.
             state = await assets.lock_asset(conn, fact.asset_id, fact.collection_id, fact.run)
         state.check(fact.run)
+        if fact.recognise:
+            raise CannotProcess(
+                "There is no sound to listen to: this was added as a subtitle file.",
+                category="no_audio",
+                advice="Add its sound with POST /api/recordings/upload and its id as asset_id; the text stays.",
+            )
         await self._transcribe(fact, delivery)
 
     async def _keep(self, fact: CaptionsFetched) -> None:
@@ -88,24 +97,12 @@ class Captioning:
             decided = await read_decided(conn, fact.asset_id)
         if row is None or row.completed_run >= fact.run:
             raise Stale("this run has its transcript already")
-        found = await self._read(row)
+        found = await self.documents.read_captions(row.captions_uri)
         revision = (state.revision if state else 0) + 1
         transcript = await asyncio.to_thread(transcript_of, found, fact.asset_id, revision, row.options.language)
         written = await asyncio.to_thread(with_corrections, transcript, corrected)
         known = await asyncio.to_thread(same_speakers, decided, transcript)
         await self._record(written, known, row, fact, delivery)
-
-    async def _read(self, row: CaptionsRow) -> Captions:
-        try:
-            content = await self.store.get_bytes(row.captions_uri)
-        except ObjectMissing:
-            raise CannotProcess(
-                "The subtitles of this recording are no longer stored.",
-                category="not_found",
-                advice="Retry from the fetch stage, or upload the file again.",
-                retryable=True,
-            ) from None
-        return await asyncio.to_thread(Captions.model_validate_json, content)
 
     async def _record(
         self,
@@ -126,6 +123,11 @@ class Captioning:
             await self.documents.discard(kept)
             raise
         metrics.recordings.labels("captions").inc()
+
+
+def _is_to_be_heard(sound: Transcription | None, fact: ProcessingRestarted) -> bool:
+    """Where there is sound, it once was to be transcribed, or is now."""
+    return sound is not None and (fact.recognise or sound.state != "skipped")
 
 
 async def _complete(conn: Connection, fact: Fact) -> None:

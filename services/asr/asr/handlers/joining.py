@@ -1,4 +1,4 @@
-"""Joining: the recognised parts of a recording become a revision of its transcript."""
+"""Joining: what is recognised becomes a revision of the transcript, or gives its times to the words of captions."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ from common.errors import AlreadyHandled, Stale, TryAgain
 from common.events import Fact, TranscriptCompleted, TranscriptionRecognised
 from common.objects import Kept
 from common.recording import Recording
-from common.transcript import Segment, Transcript
+from common.transcript import Segment, Transcript, Word
 
 from asr import metrics
-from asr.domain.carrying import carry
+from asr.domain.captions.transcript import heard_again, heard_transcript_of, is_captioned
+from asr.domain.carrying import Carried, carry
 from asr.domain.carrying_speakers import same_voices
 from asr.domain.corrections import same_text
 from asr.domain.join import Heading, join_parts
@@ -25,6 +26,7 @@ from asr.handlers.speaking import Found, Speakers
 from asr.providers.documents import Documents
 from asr.providers.recordings import Recordings
 from asr.queries import captions, recognition, suggestions, tasks, transcripts, voiceprints, voices
+from asr.queries.captions import CaptionsRow
 from asr.queries.recognition import Transcription
 from asr.queries.suggestions import Decided
 from asr.queries.transcripts import Making
@@ -72,24 +74,40 @@ class Joining:
             warnings = await recognition.part_warnings(conn, fact.asset_id)
             heard = await voices.read_voices(conn, fact.asset_id)
             state = await assets.read_asset(conn, fact.asset_id)
+            captioned = await captions.read_captions(conn, fact.asset_id)
             corrected = await read_corrected(conn, fact.asset_id)
             decided = await read_decided(conn, fact.asset_id)
-        revision = (state.revision if state else 0) + 1
-        found = await self.speakers.tell_apart(row, parts, heard)
-        heading = heading_of(row, revision, complete=True, warnings=warnings)
-        transcript = await asyncio.to_thread(join_parts, heading, parts, found.speaking)
+        heading = heading_of(row, (state.revision if state else 0) + 1, complete=True, warnings=warnings)
+        if captioned is None:
+            found = await self.speakers.tell_apart(row, parts, heard)
+            transcript = await asyncio.to_thread(join_parts, heading, parts, found.speaking)
+            written = await asyncio.to_thread(with_corrections, transcript, corrected)
+        else:
+            # Captions say who speaks, too.
+            found, written = Found(None), await self._time_captions(captioned, heading, parts, corrected)
         crash.point("asr.transcript_joined")
-        written = await asyncio.to_thread(with_corrections, transcript, corrected)
         kept = [await self.documents.keep(each) for each, _ in written]
         try:
             revisions = [(*each, document) for each, document in zip(written, kept, strict=True)]
-            known = await asyncio.to_thread(same_speakers, decided, transcript)
+            known = await asyncio.to_thread(same_speakers, decided, written[0][0])
             await self._record(revisions, known, found, row, fact, delivery)
         except (Stale, AlreadyHandled):
             await self.documents.discard(kept)
             raise
         finally:
             self.recordings.forget(row.audio_sha256)
+
+    async def _time_captions(
+        self,
+        row: CaptionsRow,
+        heading: Heading,
+        parts: Sequence[Sequence[Word]],
+        corrected: tuple[Transcript, Transcript] | None,
+    ) -> list[tuple[Transcript, Making]]:
+        read = await self.documents.read_captions(row.captions_uri)
+        heard = [word for part in parts for word in part]
+        transcript = await asyncio.to_thread(heard_transcript_of, read, heading, heard, row.options.language)
+        return await asyncio.to_thread(with_corrections, transcript, corrected, heard)
 
     async def _record(
         self,
@@ -159,13 +177,20 @@ async def read_corrected(conn: Connection, asset_id: UUID) -> tuple[Transcript, 
 
 
 def with_corrections(
-    transcript: Transcript, corrected: tuple[Transcript, Transcript] | None
+    transcript: Transcript, corrected: tuple[Transcript, Transcript] | None, heard: Sequence[Word] | None = None
 ) -> list[tuple[Transcript, Making]]:
-    """The transcript, and behind it the revision in which people's earlier corrections are made again."""
+    """The transcript, and behind it the revision in which people's earlier corrections are made again.
+
+    ``heard``: recognised words, where the transcript has their times and the text of captions.
+    """
     if corrected is None:
         return [(transcript, Making())]
     base, edited = corrected
-    carried = carry(base, edited, transcript)
+    if heard is not None and is_captioned(base.engine):
+        # The same captions, so that every correction fits.
+        carried = Carried(heard_again(edited, transcript, heard), 0)
+    else:
+        carried = carry(base, edited, transcript)
     warnings = transcript.warnings + [edits_not_carried(carried.lost, edited.revision)] * bool(carried.lost)
     if same_text(carried.transcript, transcript):
         return [(transcript.model_copy(update={"warnings": warnings}), Making())]

@@ -3,12 +3,20 @@
 import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID
 
 from common import assets, crash, topology
 from common.db import Database
 from common.delivery import Delivery
 from common.errors import CannotProcess, Stale, TryAgain
-from common.events import Fact, PartPlanned, ProcessingRestarted, RecordingFetched, TranscriptionRecognised
+from common.events import (
+    Fact,
+    PartPlanned,
+    ProcessingRestarted,
+    RecordingFetched,
+    RecordingOptions,
+    TranscriptionRecognised,
+)
 
 from asr import metrics
 from asr.domain.cut import Part, cut_parts, part_fingerprint
@@ -20,6 +28,7 @@ from asr.providers.engines import Engines, choose_language
 from asr.providers.listening import listen
 from asr.providers.recordings import Recordings
 from asr.queries import recognition
+from asr.queries.captions import read_captions
 from asr.queries.recognition import Transcription
 
 # Law 4: no part is longer, whatever the setting.
@@ -56,7 +65,7 @@ class Planning:
             options=fact.options,
             language=choose_language(engine, fact.options.language) or NOT_FOUND_YET,
             engine=engine.name,
-            diarizer=self.speakers.wanted_for(fact.options.diarize),
+            diarizer=await self._diarizer(fact.asset_id, fact.options),
         )
         await self._keep(row, fact)
         crash.point("asr.transcription_kept")
@@ -95,9 +104,15 @@ class Planning:
             state="planned",
             engine=engine.name,
             language=language,
-            diarizer=self.speakers.wanted_for(kept.options.diarize),
+            diarizer=await self._diarizer(fact.asset_id, kept.options),
         )
         await self._plan(row, engine, fact, delivery)
+
+    async def _diarizer(self, asset_id: UUID, options: RecordingOptions) -> str | None:
+        """Nobody looks for the voices of a recording whose captions give the text: who speaks is theirs to say."""
+        async with self.db.acquire() as conn:
+            captioned = await read_captions(conn, asset_id) is not None
+        return self.speakers.wanted_for(options.diarize and not captioned)
 
     async def _keep(self, row: Transcription, fact: RecordingFetched) -> None:
         """Note what was fetched even if this run is over: a later one starts from here, not from the fetch."""

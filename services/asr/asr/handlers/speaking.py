@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from common.errors import CannotProcess, TryAgain
@@ -19,14 +18,12 @@ from asr.domain.stretch import Stretch
 from asr.domain.turns import turns_of
 from asr.domain.voices import DifferentHearings, Turn, Voiceprint, Voices, join_voices
 from asr.domain.warnings import speakers_failed
-from asr.providers.diarizer import Diarizer, DiarizerFailed
+from asr.providers.diarizer import Diarizer, DiarizerFailed, find_twice
 from asr.providers.recordings import Recordings
 from asr.queries.recognition import PartRow, Transcription
 from asr.queries.voices import Heard, PartVoices
 
 log = structlog.get_logger()
-# A process that broke is started anew once; what fails twice is left for a person to try again.
-_ATTEMPTS = 2
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ class Speakers:
         part = planned.part
         stretch = Stretch(part.start if part.index else None, planned.until, part.utterances)
         async with self.recordings.borrow(row.audio_uri, row.audio_sha256) as audio:
-            return await _twice(self.diarizer, audio, stretch)
+            return await find_twice(self.diarizer, audio, stretch)
 
     async def tell_apart(
         self, row: Transcription, words: Sequence[Sequence[Word]], parts: Sequence[PartVoices]
@@ -101,16 +98,6 @@ class Speakers:
         found = await asyncio.to_thread(_speaking, voices, groups, words)
         metrics.speakers.labels("found").inc()
         return found
-
-
-async def _twice(diarizer: Diarizer, audio: Path, stretch: Stretch) -> Voices:
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return await diarizer.find_voices(audio, stretch)
-        except DiarizerFailed as error:
-            if error.advice is not None or attempt == _ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
 
 
 def _of_all(parts: Sequence[PartVoices]) -> Voices:

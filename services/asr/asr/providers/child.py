@@ -1,24 +1,16 @@
 """A child process that answers one JSON line for each JSON line it is given."""
 
 import asyncio
-import contextlib
 import json
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from typing import Any
 
+from asr.providers.child_process import ChildProcess
 from asr.providers.engine import EngineFailed
 
-# An answer holds the words of one utterance, far less than this.
-_LINE_BYTES = 4 * 1024 * 1024
 
-
-class Child:
-    """Started at the first question; ended by ``stop`` or by the end of this process, whatever ends it."""
-
-    def __init__(self, module: str) -> None:
-        self._module = module
-        self._process: Process | None = None
+class Child(ChildProcess):
+    """Started at the first question."""
 
     async def ask(self, question: dict[str, Any], *, seconds: float) -> dict[str, Any]:
         """Raises EngineFailed when the child dies or is silent for ``seconds``; the next question starts another."""
@@ -41,21 +33,5 @@ class Child:
 
     async def _started(self) -> Process:
         if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self._module, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES
-            )
+            return await self._start()
         return self._process
-
-    def kill(self) -> Process | None:
-        """It holds nothing worth saving."""
-        process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        return process
-
-    async def stop(self) -> None:
-        """Kill it, and wait until it is gone."""
-        process = self.kill()
-        if process is not None:
-            await asyncio.shield(process.wait())

@@ -37,3 +37,13 @@ class Diarizer(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+async def find_twice(diarizer: Diarizer, audio: Path, stretch: Stretch) -> Voices:
+    """A process that broke is started anew once; what fails twice, or has advice, is left for a person to try again."""
+    try:
+        return await diarizer.find_voices(audio, stretch)
+    except DiarizerFailed as error:
+        if error.advice is not None:
+            raise
+    return await diarizer.find_voices(audio, stretch)

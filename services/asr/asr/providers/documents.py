@@ -1,14 +1,16 @@
-"""Transcripts as JSON documents in the object store, where other services read them."""
+"""Transcripts as JSON documents in the object store, where other services read them; and captions that lie there."""
 
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from common import objects
+from common.captions import Captions
 from common.db import Database
+from common.errors import CannotProcess
 from common.ids import uuid7
 from common.objects import Kept
-from common.store import ObjectStore
+from common.store import ObjectMissing, ObjectStore
 from common.transcript import Transcript
 
 from asr.providers.scratch import Scratch
@@ -33,6 +35,19 @@ class Documents:
             return await objects.keep(self.db, self.store, KIND, path, ".json")
         finally:
             path.unlink(missing_ok=True)
+
+    async def read_captions(self, uri: str) -> Captions:
+        """What the fetcher made of a subtitle file. Raises CannotProcess when it is gone."""
+        try:
+            content = await self.store.get_bytes(uri)
+        except ObjectMissing:
+            raise CannotProcess(
+                "The subtitles of this recording are no longer stored.",
+                category="not_found",
+                advice="Retry from the fetch stage, or upload the file again.",
+                retryable=True,
+            ) from None
+        return await asyncio.to_thread(Captions.model_validate_json, content)
 
     async def discard(self, kept: Iterable[Kept]) -> None:
         """Documents of revisions that were not recorded after all."""

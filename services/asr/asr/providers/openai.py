@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import openai
+from common.spacing import split_words
 
 from asr.domain.timing import TimedWord
 from asr.domain.voices import Turn
@@ -85,13 +86,13 @@ def read_answer(body: dict[str, Any]) -> Answer:
     elif segments:
         words = [word for segment in segments for word in _words_of(segment)]
     else:
-        words = [TimedWord(word, None, None, None) for word in text.split()]
+        words = [TimedWord(word, None, None, None) for word in split_words(text)]
     return Answer(words, turns, code_of(body.get("language")))
 
 
 def _as_written(timed: Sequence[TimedWord], text: str) -> Sequence[TimedWord]:
     """OpenAI times words without their punctuation; the text has it."""
-    written = text.split()
+    written = split_words(text)
     if [_bare(word.word) for word in timed] != [_bare(word) for word in written]:
         return timed
     return [word._replace(word=spelled) for word, spelled in zip(timed, written, strict=True)]
@@ -103,7 +104,7 @@ def _bare(word: str) -> str:
 
 def _words_of(segment: dict[str, Any]) -> list[TimedWord]:
     """A segment's words share its time by letters."""
-    words = str(segment["text"]).split()
+    words = split_words(str(segment["text"]))
     letters = sum(map(len, words))
     start, end = float(segment["start"]), float(segment["end"])
     shared: list[TimedWord] = []

@@ -1,32 +1,29 @@
 """A child process that works on several questions at once; each of its JSON lines names the question it answers."""
 
 import asyncio
-import contextlib
 import itertools
 import json
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Callable
 from time import monotonic
 from typing import Any
 
+from asr.providers.child_process import ChildProcess
 from asr.providers.engine import EngineFailed
 
 Answer = dict[str, Any]
-_LINE_BYTES = 4 * 1024 * 1024
 
 
-class SharedChild:
-    """Started at the first question; ended by ``stop`` or by the end of this process, whatever ends it.
+class SharedChild(ChildProcess):
+    """Started at the first question.
 
     ``greeting`` is the first line that it reads. Lines that answer no question go to ``hear``.
     """
 
     def __init__(self, module: str, greeting: dict[str, Any], hear: Callable[[Answer], None]) -> None:
-        self._module = module
+        super().__init__(module)
         self._greeting = greeting
         self._hear = hear
-        self._process: Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._numbers = itertools.count(1)
@@ -81,13 +78,12 @@ class SharedChild:
 
     async def _started(self) -> Process:
         async with self._starting:
-            if self._process is None:
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", self._module, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES
-                )
-                self._reading = asyncio.create_task(self._read(self._process))
-                self._write(self._process, self._greeting)
-            return self._process
+            process = self._process
+            if process is None:
+                process = await self._start()
+                self._reading = asyncio.create_task(self._read(process))
+                self._write(process, self._greeting)
+            return process
 
     async def _say(self, process: Process, line: dict[str, Any]) -> None:
         self._write(process, line)
@@ -117,17 +113,7 @@ class SharedChild:
                 self.kill()
 
     def kill(self) -> Process | None:
-        """It holds nothing worth saving; whoever waits for an answer gets EngineFailed."""
-        process, self._process = self._process, None
+        """Whoever waits for an answer gets EngineFailed."""
         for inbox in self._asked.values():
             inbox.put_nowait(None)
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        return process
-
-    async def stop(self) -> None:
-        """Kill it, and wait until it is gone."""
-        process = self.kill()
-        if process is not None:
-            await asyncio.shield(process.wait())
+        return super().kill()

@@ -5,7 +5,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from asr.domain.timing import TimedWord, evenly, in_order, spread
+from common.spacing import split_words
+
+from asr.domain.timing import TimedWord, as_written, evenly, in_order, spread
 from asr.providers.whisperx_models import RATE, Sound
 
 
@@ -61,9 +63,8 @@ class Aligners:
         model, metadata = self._held[language]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
         segment = {"text": text, "start": 0.0, "end": seconds}
         found = library.align([segment], model, metadata, sound, self._device)["word_segments"]
-        words = [TimedWord(w["word"], w.get("start"), w.get("end"), w.get("score")) for w in found]
-        if [word.word for word in words] != text.split():
-            words = evenly(text, seconds)
+        timed = [TimedWord(w["word"], w.get("start"), w.get("end"), w.get("score")) for w in found]
+        words = as_written(timed, split_words(text)) or evenly(text, seconds)
         return in_order(spread(words, seconds), seconds)
 
 

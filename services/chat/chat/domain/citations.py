@@ -58,8 +58,15 @@ def cite(index: int, span: Span) -> Citation:
         quote_start_seconds=start,
         quote_end_seconds=end,
         url=passage.url if start is None else f"/r/{passage.asset_id}?t={start:.1f}",
-        media_url=None if start is None else f"/api/recordings/{passage.asset_id}/media#t={start:.1f},{end:.1f}",
+        media_url=_media_url(passage, start, end),
     )
+
+
+def _media_url(passage: Passage, start: float | None, end: float | None) -> str | None:
+    """None where it would lead to nothing."""
+    if start is None or not passage.playable:
+        return None
+    return f"/api/recordings/{passage.asset_id}/media#t={start:.1f},{end:.1f}"
 
 
 def texts_to_support(claim: str, passage: Passage) -> list[str]:

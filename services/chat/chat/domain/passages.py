@@ -33,7 +33,7 @@ class WordTime:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One retrieved chunk; ``number`` is what a model may cite it by, from 1."""
+    """One retrieved chunk; ``number`` is what a model may cite it by, from 1. ``playable``: its recording has media."""
 
     number: int
     chunk_id: str
@@ -50,6 +50,7 @@ class Passage:
     lexical: float | None = None
     lines: tuple[Line, ...] = ()
     words: tuple[WordTime, ...] = ()
+    playable: bool = True
 
     def text(self, line: Line) -> str:
         return self.content[line.start : line.end]

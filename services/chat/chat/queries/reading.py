@@ -1,5 +1,6 @@
 """SQL that reads answers, as far as their reader may."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from common.db import Connection
@@ -53,6 +54,14 @@ async def read_events(conn: Connection, answer_id: UUID, after: int) -> tuple[St
         after,
     )
     return state, [EventRow(**row) for row in rows]
+
+
+async def without_media(conn: Connection, asset_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the assets that are known to have nothing to play."""
+    rows = await conn.fetch(
+        "SELECT asset_id FROM media WHERE asset_id = ANY($1::uuid[]) AND NOT playable", list(asset_ids)
+    )
+    return {row["asset_id"] for row in rows}
 
 
 async def read_answer(conn: Connection, answer_id: UUID, user_id: UUID) -> AnswerRow | None:

@@ -46,6 +46,24 @@ async def add_sources(conn: Connection, answer_id: UUID, assets: Mapping[UUID, U
     return living
 
 
+async def save_media(conn: Connection, asset_id: UUID, run: int, *, playable: bool) -> None:
+    """What a later run found out stays."""
+    await conn.execute(
+        """
+        INSERT INTO media AS m (asset_id, run, playable) VALUES ($1, $2, $3)
+        ON CONFLICT (asset_id) DO UPDATE SET run = excluded.run, playable = excluded.playable
+        WHERE excluded.run >= m.run
+        """,
+        asset_id,
+        run,
+        playable,
+    )
+
+
+async def delete_media(conn: Connection, asset_id: UUID) -> None:
+    await conn.execute("DELETE FROM media WHERE asset_id = $1", asset_id)
+
+
 async def beat(conn: Connection, answer_id: UUID, abandon_seconds: float) -> bool | None:
     """A sign of life of the writer; answers whether somebody still reads, None when the answer is gone or ended."""
     return await conn.fetchval(

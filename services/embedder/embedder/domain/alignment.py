@@ -1,15 +1,13 @@
 """Where each word of a segment's text stands and when it was said, also after somebody edited the text."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from common.spacing import word_spans
 from common.transcript import Segment, Word
 
 from embedder.domain.words import fold
-
-_TOKEN = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +21,33 @@ class TimedWord:
 
 
 def timed_words(segment: Segment) -> list[TimedWord]:
-    """Every whitespace-separated word of the segment's text; times of words that recognition did not give are spread
-    evenly over the gap between their neighbours, by length."""
-    spans = [match.span() for match in _TOKEN.finditer(segment.text)]
+    """Every word of the segment's text; times of words that recognition did not give are spread evenly over the gap
+    between their neighbours, by length."""
+    found = _found(segment.text, segment.words or [])
+    if found is not None:
+        return found
+    spans = word_spans(segment.text)
     written = [fold(segment.text[start:end]) for start, end in spans]
     times = _known_times(written, segment.words or [])
     return [
         TimedWord(start, end, *time)
         for (start, end), time in zip(spans, _fill(spans, times, segment.start, segment.end), strict=True)
     ]
+
+
+def _found(text: str, words: Sequence[Word]) -> list[TimedWord] | None:
+    """The words where they stand; None where the text is not just them, with or without blanks between."""
+    found: list[TimedWord] = []
+    at = 0
+    for word in words:
+        said = word.word.strip()
+        while at < len(text) and text[at].isspace():
+            at += 1
+        if not said or not text.startswith(said, at):
+            return None
+        found.append(TimedWord(at, at + len(said), word.start, max(word.start, word.end)))
+        at += len(said)
+    return found if found and not text[at:].strip() else None
 
 
 def _known_times(written: Sequence[str], words: Sequence[Word]) -> list[tuple[float, float] | None]:

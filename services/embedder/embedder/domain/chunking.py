@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from common.spacing import blank_between
 from common.transcript import Segment, Speaker, Transcript
 
 from embedder.domain.alignment import TimedWord, timed_words
 from embedder.domain.regrouping import Passage, find_held, share_evenly
 
-# A sentence ends at its mark, with what closes after it, before white space.
-_SENTENCE = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+")
+# A sentence ends at its mark, with what closes after it, before white space; in Chinese and Japanese there is none.
+_SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])[\"'”’)\]」』）]*\s*")
 
 CountTokens = Callable[[list[str]], list[int]]
 
@@ -173,22 +174,25 @@ def _without_scrap(groups: list[list[_Unit]], size: ChunkSize) -> list[list[_Uni
 
 
 def _join(index: int, units: list[_Unit], names: dict[str, Speaker]) -> Chunk:
-    text = " ".join(unit.text for unit in units)
+    text = ""
     words: list[TimedWord] = []
     lines: list[Line] = []
     talk: Counter[str] = Counter()
-    base, previous = 0, -1
+    previous = -1
     for unit in units:
+        text += blank_between(text, unit.text, one_sentence=unit.segment == previous)
+        base = len(text)
+        text += unit.text
         words += [TimedWord(w.start + base, w.end + base, w.from_seconds, w.to_seconds) for w in unit.words]
         speaker = _display(unit.speaker, names)
         talk[speaker] += len(unit.text)
-        end, from_seconds, to_seconds = base + len(unit.text), unit.words[0].from_seconds, unit.words[-1].to_seconds
+        end, from_seconds, to_seconds = len(text), unit.words[0].from_seconds, unit.words[-1].to_seconds
         if unit.segment == previous:
             line = lines.pop()
             lines.append(Line(line.start, end, line.from_seconds, to_seconds, speaker))
         else:
             lines.append(Line(base, end, from_seconds, to_seconds, speaker))
-        base, previous = end + 1, unit.segment
+        previous = unit.segment
     return Chunk(
         index,
         text,

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from common.spacing import join_texts
 from common.transcript import Transcript
 
 from embedder.domain import copying
@@ -53,7 +54,7 @@ def entries(chunks: Sequence[Chunk], transcript: Transcript, code: str) -> list[
 
 def _with_names(chunk: Chunk, names: Collection[str]) -> str:
     """Who speaks is part of what can be found, once speakers have names."""
-    return " ".join(
+    return join_texts(
         f"{line.speaker}: {chunk.text[line.start : line.end]}"
         if line.speaker in names
         else chunk.text[line.start : line.end]

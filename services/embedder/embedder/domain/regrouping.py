@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from common.spacing import blank_between, has_no_blanks
+
 # What reads the same somewhere else in the recording is another passage.
 _SAME_PLACE_SECONDS = 1.0
 
@@ -18,7 +20,7 @@ class Passage:
 
 
 def find_held(pieces: Sequence[Passage], held: Sequence[Passage]) -> list[tuple[int, int]]:
-    """Spans [first, last) of ``pieces`` that, joined by blanks, are passages of ``held``, in the order of both."""
+    """Spans [first, last) of ``pieces`` that, one after another, are passages of ``held``, in the order of both."""
     beginning: defaultdict[str, list[int]] = defaultdict(list)
     for number, passage in enumerate(held):
         beginning[_first_word(passage.text)].append(number)
@@ -39,7 +41,7 @@ def find_held(pieces: Sequence[Passage], held: Sequence[Passage]) -> list[tuple[
 
 
 def _first_word(text: str) -> str:
-    return text.split(" ", 1)[0]
+    return text[:1] if has_no_blanks(text[:1]) else text.split(" ", 1)[0]
 
 
 def _matched(texts: Sequence[str], at: int, passage: str) -> int | None:
@@ -50,9 +52,10 @@ def _matched(texts: Sequence[str], at: int, passage: str) -> int | None:
         at += 1
         if done == len(passage):
             return at
-        if passage[done] != " ":
+        if passage[done] == " ":
+            done += 1
+        elif blank_between(texts[at - 1], passage[done:], one_sentence=True):
             return None
-        done += 1
     return None
 
 

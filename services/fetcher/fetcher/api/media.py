@@ -119,7 +119,8 @@ class Media:
             raise not_found("There is no media yet.", advice="It is there as soon as the recording has been fetched.")
         if kept is None and "cues" in row.media_facts and not original:
             raise not_found(
-                "There is no sound: this was added as a subtitle file.", advice="Read its transcript instead."
+                "There is no sound: this was added as a subtitle file.",
+                advice="Read its transcript instead, or upload its sound with its id as asset_id.",
             )
         if kept is None:
             raise not_found(

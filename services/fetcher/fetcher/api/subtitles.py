@@ -11,8 +11,8 @@ from common.errors import ApiError, CannotProcess, not_found, unavailable
 from common.identity import CallingService
 from common.ids import uuid7
 from common.store import ObjectMissing, ObjectStore, StoreUnavailable
+from common.subtitles import FoundSubtitles, RefusedFile, SubtitleFile
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
 
 from fetcher import queries
 from fetcher.domain.captions import problems, read_captions
@@ -22,27 +22,6 @@ from fetcher.providers.sources import Sources, upload_key
 from fetcher.queries import UploadRow
 
 _UNNAMED = "subtitles"
-
-
-class SubtitleFile(BaseModel):
-    """A subtitle file that can be read, as an upload of its own."""
-
-    upload_id: UUID
-    filename: str
-
-
-class RefusedFile(BaseModel):
-    """A file of an archive that cannot be read, and why."""
-
-    filename: str
-    category: str
-    reason: str
-    advice: str
-
-
-class FoundSubtitles(BaseModel):
-    files: list[SubtitleFile] = Field(default_factory=list[SubtitleFile])
-    refused: list[RefusedFile] = Field(default_factory=list[RefusedFile])
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class Fetcher:
         if row is not None and row.run >= wanted.run:
             # A parked message that had been handled was replayed.
             raise Stale("this run has its recording already")
-        if row is None or (AUDIO not in copies and CAPTIONS not in copies):
+        if row is None or _wanted_copy(wanted) not in copies:
             return False
         async with delivery.record() as rec:
             row = queries.RecordingRow(wanted.run, row.duration_seconds, row.media_facts)
@@ -191,7 +191,13 @@ async def _record(rec: Recording, wanted: AssetRegistered, copies: dict[str, Kep
     for name, kept in sorted(copies.items()):
         await objects.refer(rec.conn, kept, wanted.asset_id, name)
     await queries.save_recording(rec.conn, wanted.asset_id, row)
-    await rec.say(_captions_fetched(wanted, copies, row) if CAPTIONS in copies else _fetched(wanted, copies, row))
+    captioned = _wanted_copy(wanted) == CAPTIONS
+    await rec.say(_captions_fetched(wanted, copies, row) if captioned else _fetched(wanted, copies, row))
+
+
+def _wanted_copy(wanted: AssetRegistered) -> str:
+    """What the later stages are made from; captions stay when their sound is fetched later."""
+    return CAPTIONS if wanted.source.content == "captions" else AUDIO
 
 
 def _fetched(wanted: AssetRegistered, copies: dict[str, Kept], row: queries.RecordingRow) -> RecordingFetched:

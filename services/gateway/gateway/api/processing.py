@@ -6,6 +6,7 @@ from uuid import UUID
 
 from common.errors import Stale, conflict, not_found
 from fastapi import APIRouter, Body, Query
+from pydantic import Field, model_validator
 
 from gateway import processing
 from gateway.api import models
@@ -18,11 +19,25 @@ from gateway.door import Door, TheDoor
 from gateway.queries import assets, jobs, timeline
 from gateway.queries.jobs import JobFilter
 
+_ADVICE = {
+    processing.NO_SOUND: "Add its sound: POST /api/recordings/upload with its id as asset_id. The text stays as it is."
+}
+
 
 class Retry(Asked):
     """Where to begin again; by itself at the first stage that has not finished."""
 
     from_stage: models.StageName | None = None
+    recognise: bool = Field(
+        default=False,
+        description="Listen to the sound of a recording whose text is that of captions: its words get exact times",
+    )
+
+    @model_validator(mode="after")
+    def _from_where_it_is_done(self) -> "Retry":
+        if self.recognise and self.from_stage == "index":
+            raise ValueError("recognise begins at transcribe or before")
+        return self
 
 
 async def get_status(seen: ViewedAsset, door: TheDoor) -> models.Status:
@@ -53,9 +68,10 @@ async def retry_asset(
     """Begin the next run; what earlier stages finished is kept."""
     try:
         async with door.service.transaction() as tx:
-            await processing.retry(tx, seen.asset_id, wish.from_stage if wish else None)
+            wish = wish or Retry()
+            await processing.retry(tx, seen.asset_id, wish.from_stage, recognise=wish.recognise)
     except ValueError as error:
-        raise conflict(str(error), advice="See its status.") from error
+        raise conflict(str(error), advice=_ADVICE.get(str(error), "See its status.")) from error
     except Stale:
         raise no_asset() from None
     return await show_accepted(door, seen.asset_id)

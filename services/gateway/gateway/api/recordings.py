@@ -5,7 +5,7 @@ from uuid import UUID
 
 from common import crash
 from common.db import Connection
-from common.errors import ApiError, invalid
+from common.errors import ApiError, Stale, conflict, invalid
 from common.events import KeepMedia, Priority, RecordingOptions, Source
 from common.ids import uuid7
 from common.outbox import Transaction
@@ -16,12 +16,12 @@ from gateway.api import models
 from gateway.api.fields import Asked, Moment, Title
 from gateway.api.once import OnceKey, claim, fingerprint
 from gateway.api.processing import show_accepted
-from gateway.auth.access import check_role, no_asset, no_collection, resolve_collection
+from gateway.auth.access import check_role, no_asset, no_collection, resolve_asset, resolve_collection
 from gateway.auth.principal import CurrentUser, Principal
 from gateway.domain.places import BadPlace, check_url
 from gateway.door import Door, TheDoor
 from gateway.queries import access, collections
-from gateway.registration import Wish, register
+from gateway.registration import Wish, add_sound, register
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 
@@ -53,6 +53,19 @@ class RecordingFields(PlacedFields):
     diarize: bool = True
     engine: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = None
     key_terms: list[Term] = Field(default_factory=list, max_length=100)
+    asset_id: UUID | None = Field(
+        default=None,
+        description="A recording that was added as a subtitle file: this is its sound, and its text stays",
+    )
+
+    @model_validator(mode="after")
+    def _nothing_that_is_known(self) -> "RecordingFields":
+        known = {"collection_id", "title", "recorded_at"} & self.model_fields_set
+        if self.asset_id is not None and known:
+            raise ValueError(f"the recording of asset_id has its own {', '.join(sorted(known))}; leave it out")
+        if self.asset_id is not None and not self.transcribe:
+            raise ValueError("the sound of a subtitle file is added to be listened to; leave transcribe out")
+        return self
 
     @model_validator(mode="after")
     def _speakers_in_order(self) -> "RecordingFields":
@@ -93,10 +106,12 @@ def check_place(url: str, door: Door) -> None:
 async def take_in(
     door: Door, user: Principal, fields: RecordingFields, source: Source, key: str | None, asked: bytes
 ) -> tuple[UUID, bool]:
-    """Register the asset, once per Idempotency-Key: its id, and whether it is new."""
+    """Register the asset, or the sound of one, once per Idempotency-Key: its id, and whether that is new."""
     async with door.service.transaction() as tx:
-        asset_id, fresh = await claim(tx, user.user_id, key, asked, uuid7())
-        if fresh:
+        asset_id, fresh = await claim(tx, user.user_id, key, asked, fields.asset_id or uuid7())
+        if fresh and fields.asset_id is not None:
+            await _add_sound(tx, user, fields, source, asset_id)
+        elif fresh:
             await register_wish(tx, user, fields, source, asset_id)
         elif await access.asset_access(tx.conn, user.user_id, asset_id) is None:
             raise no_asset()
@@ -124,6 +139,25 @@ async def register_wish(tx: Transaction, user: Principal, fields: PlacedFields, 
             created_by=user.user_id,
         ),
     )
+
+
+async def _add_sound(tx: Transaction, user: Principal, fields: RecordingFields, source: Source, asset_id: UUID) -> None:
+    """Raises ApiError 404 or 403 for an asset that is not the user's to edit, 409 for one that needs no sound."""
+    await check_target(tx.conn, user.user_id, fields)
+    try:
+        await add_sound(tx, asset_id, source, fields.options(), fields.keep_media)
+    except ValueError as error:
+        raise conflict(str(error), advice="See its status; other recordings are added without asset_id.") from error
+    except Stale:
+        raise no_asset() from None
+
+
+async def check_target(conn: Connection, user_id: UUID, fields: PlacedFields) -> None:
+    """Whether the user may add there. Raises ApiError 403, 404 or 422."""
+    if isinstance(fields, RecordingFields) and fields.asset_id is not None:
+        check_role((await resolve_asset(conn, user_id, str(fields.asset_id))).role, "editor")
+    else:
+        await target_collection(conn, user_id, fields.collection_id)
 
 
 async def target_collection(conn: Connection, user_id: UUID, named: UUID | None) -> UUID:

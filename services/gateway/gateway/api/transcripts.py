@@ -5,6 +5,7 @@ from uuid import UUID
 from common.errors import ApiError, invalid
 from common.events import Source
 from common.ids import uuid7
+from common.subtitles import FoundSubtitles, RefusedFile
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
@@ -17,7 +18,7 @@ from gateway.api.upload import Form, check_length, form_schema, read_form
 from gateway.auth.access import no_asset
 from gateway.auth.principal import CurrentUser, Principal
 from gateway.door import Door, TheDoor
-from gateway.providers.uploads import FoundSubtitles, RefusedFile, Uploads
+from gateway.providers.uploads import Uploads
 from gateway.queries import jobs
 
 router = APIRouter(prefix="/api/transcripts", tags=["recordings"])
@@ -47,7 +48,7 @@ async def upload_transcripts(
     most = door.settings.max_subtitles_bytes
     form = Form(door, user, PlacedFields, most)
     uploads = Uploads(door.upstreams, door.signer)
-    found = FoundSubtitles(files=[], refused=[])
+    found = FoundSubtitles()
     # An ApiError or a client that leaves means that nothing was registered. After any other error that is not
     # known, and the files stay: the fetcher sweeps what nobody uses.
     try:

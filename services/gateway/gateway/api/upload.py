@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from gateway.api import models
 from gateway.api.once import OnceKey, fingerprint
 from gateway.api.processing import show_accepted
-from gateway.api.recordings import PlacedFields, RecordingFields, take_in, target_collection
+from gateway.api.recordings import PlacedFields, RecordingFields, check_target, take_in
 from gateway.api.refusals import Refusal
 from gateway.auth.principal import CurrentUser, Principal
 from gateway.door import Door, TheDoor
@@ -85,7 +85,7 @@ class Form(Generic[Fields]):
             raise BadForm("The form has more than one file.")
         # What is already known to be wrong is said before the file is sent, not after.
         async with self._door.service.db.acquire() as conn:
-            await target_collection(conn, self._user.user_id, self.fields().collection_id)
+            await check_target(conn, self._user.user_id, self.fields())
         self.filename = filename[:500]
         content = _limited(read_file(events), self._most_bytes)
         self.stored = await self._uploads.store(self.filename, content)

@@ -7,6 +7,7 @@ from uuid import UUID
 from common.errors import ApiError
 from common.identity import SERVICE_HEADER, Signer
 from common.logs import get_logger
+from common.subtitles import FoundSubtitles
 from pydantic import BaseModel
 
 from gateway.providers.upstreams import Upstreams, refusal
@@ -20,29 +21,6 @@ class Uploaded(BaseModel):
     upload_id: UUID
     size_bytes: int
     sha256: str
-
-
-class SubtitleFile(BaseModel):
-    """A subtitle file that can be read, stored as an upload of its own."""
-
-    upload_id: UUID
-    filename: str
-
-
-class RefusedFile(BaseModel):
-    """A file that cannot be read, and what to do about it."""
-
-    filename: str
-    category: str
-    reason: str
-    advice: str
-
-
-class FoundSubtitles(BaseModel):
-    """What an upload holds."""
-
-    files: list[SubtitleFile]
-    refused: list[RefusedFile]
 
 
 class Uploads:

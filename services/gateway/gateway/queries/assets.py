@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from common.db import Connection
-from common.events import Priority
+from common.events import KeepMedia, Priority
 
 _SEEN = """
     a.id, a.short_id, a.kind, a.title, a.collection_id, a.status, a.stage, a.run, a.version, a.source,
@@ -134,6 +134,15 @@ async def hold_asset(conn: Connection, asset_id: UUID) -> HeldAsset | None:
     """Locks the row until the transaction ends."""
     row = await conn.fetchrow(f"SELECT {_HELD} WHERE id = $1 FOR UPDATE", asset_id)
     return HeldAsset(**row) if row else None
+
+
+async def is_without_sound(conn: Connection, asset_id: UUID) -> bool:
+    """Whether nothing but its subtitles was ever fetched of the recording."""
+    return await conn.fetchval("SELECT coalesce(media_facts ? 'cues', false) FROM assets WHERE id = $1", asset_id)
+
+
+async def keep_media_of(conn: Connection, asset_id: UUID) -> KeepMedia:
+    return await conn.fetchval("SELECT keep_media FROM assets WHERE id = $1", asset_id)
 
 
 async def assets_before(

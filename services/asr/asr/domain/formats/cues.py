@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from unicodedata import east_asian_width
 
+from common.spacing import as_text, split_words
 from common.transcript import Segment, Transcript, Word
 
 # The rules of Netflix's Timed Text Style Guide, which most subtitlers share: lines, durations of 5/6 to 7 s, 17
@@ -18,7 +20,8 @@ LINGER_SECONDS = 0.5
 GAP_SECONDS = 2 / 24
 # Less is the ordinary overlap of a change of speakers.
 OVERLAP_SECONDS = 0.3
-_CLAUSE_END = re.compile(r"[,;:.!?…][\"'”’»)\]]*$")
+_CLAUSE_END = re.compile(r"[,;:.!?…，、；：。！？][\"'”’»)\]」』）]*$")
+_WIDE = LINE_CHARACTERS / 16
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ def _pieces(transcript: Transcript, labels: Mapping[str, str]) -> list[_Piece]:
 
 def timed_words(segment: Segment) -> list[Word]:
     """The words of the segment's text; without word times, spread over it by their length."""
-    texts = segment.text.split()
-    if segment.words and [word.word for word in segment.words] == texts:
+    texts = split_words(segment.text)
+    if segment.words and "".join(word.word for word in segment.words) == "".join(texts):
         return list(segment.words)
     letters = sum(len(text) for text in texts)
     words: list[Word] = []
@@ -138,17 +141,23 @@ def wrap(texts: Sequence[str]) -> list[str]:
     """Lines of at most ``LINE_CHARACTERS``; a longer word has a line to itself."""
     lines: list[str] = []
     for text in texts:
-        if lines and len(lines[-1]) + 1 + len(text) <= LINE_CHARACTERS:
-            lines[-1] += f" {text}"
+        longer = as_text([lines[-1], text]) if lines else ""
+        if lines and _width(longer) <= LINE_CHARACTERS:
+            lines[-1] = longer
         else:
             lines.append(text)
     return lines
 
 
+def _width(line: str) -> float:
+    """In letters of the alphabet; in Chinese and Japanese 16 characters fill a line."""
+    return len(line) if line.isascii() else sum(_WIDE if east_asian_width(c) in "WF" else 1.0 for c in line)
+
+
 def _end(piece: _Piece, start: int, until: int | None, last: int) -> int:
     """When a cue goes: not before it is read where there is silence, and a little before ``until`` another comes."""
     spoken = _end_of_speech(piece)
-    reading = start + _milliseconds(sum(len(line) for line in piece.lines) / CHARACTERS_PER_SECOND)
+    reading = start + _milliseconds(sum(map(_width, piece.lines)) / CHARACTERS_PER_SECOND)
     readable = min(reading, spoken + _milliseconds(LINGER_SECONDS))
     shortest = start + _milliseconds(SHORTEST_SECONDS)
     wanted = min(max(spoken, readable, shortest), start + _milliseconds(LONGEST_SECONDS))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
+from common.spacing import join_texts
 from common.transcript import Segment, Transcript
 
 from asr.domain.formats.names import labels, speaker_names
@@ -51,7 +52,7 @@ def paragraphs(segments: Iterable[Segment]) -> list[list[Segment]]:
 
 
 def _text(turn: list[Segment]) -> str:
-    return " ".join(" ".join(segment.text.split()) for segment in turn)
+    return join_texts(" ".join(segment.text.split()) for segment in turn)
 
 
 def escape_markdown(text: str) -> str:

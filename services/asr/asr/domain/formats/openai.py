@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from common.spacing import join_texts
 from common.transcript import Segment, Transcript
 
 from asr.domain.formats.cues import timed_words
@@ -14,7 +15,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def text_of(segments: Sequence[Segment]) -> str:
-    return " ".join(segment.text for segment in segments)
+    return join_texts(segment.text for segment in segments)
 
 
 def as_json(transcript: Transcript) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def as_verbose_json(transcript: Transcript, granularities: Collection[str], temp
 
 
 def as_diarized_json(transcript: Transcript) -> dict[str, Any]:
+    """``warnings`` are ours, and there only if there are any."""
     letters = speaker_letters(transcript.segments)
     return {
         "task": "transcribe",
@@ -48,7 +50,7 @@ def as_diarized_json(transcript: Transcript) -> dict[str, Any]:
         "text": text_of(transcript.segments),
         "segments": [diarized_segment(segment, letters[segment.speaker]) for segment in transcript.segments],
         "usage": _usage(transcript),
-    }
+    } | ({"warnings": transcript.warnings} if transcript.warnings else {})
 
 
 def diarized_segment(segment: Segment, letter: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from common.captions import Captions, Cue, SubtitleFormat
+from common.spacing import blank_between
 
 from fetcher.domain.captions import problems
 from fetcher.domain.captions.encoding import decode
@@ -80,12 +81,18 @@ def _share(one: Shown, fraction: float) -> float:
 
 
 def _cue(lines: Sequence[Line], start: float, end: float) -> Cue:
-    words = [word for line in lines for word in line.words]
-    starts = [None if word.at is None else word.at / 1000 for word in words]
+    text = ""
+    starts: list[float | None] = []
+    for line in lines:
+        blank = blank_between(text, line.texts[0])
+        # Where a line is broken within a word, or what stands for one, the word goes on.
+        fresh = line.words if blank or not text else line.words[1:]
+        starts += [None if word.at is None else word.at / 1000 for word in fresh]
+        text += blank + " ".join(line.texts)
     return Cue(
         start=start,
         end=end,
-        text=" ".join(word.text for word in words),
+        text=text,
         speaker=lines[0].speaker,
         word_starts=starts if any(at is not None for at in starts) else None,
     )

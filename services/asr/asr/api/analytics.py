@@ -9,7 +9,7 @@ from common.transcript import Speaker
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from asr.api import VIEWER
+from asr.api.transcripts import VIEWER
 from asr.domain.analytics import SpeakerFigures, analyse
 from asr.reading import for_reader, read_finished
 

@@ -9,8 +9,8 @@ from common.identity import AssetEditor, AssetViewer, CollectionOwner, Collectio
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from asr.api import VIEWER
-from asr.api_editing import IfMatch, correct, expected_revision
+from asr.api.editing import IfMatch, correct, expected_revision
+from asr.api.transcripts import VIEWER
 from asr.domain.matching import GUEST_THRESHOLD, OWNER_THRESHOLD, Rules
 from asr.enrolling import Enrolling, no_suggestion
 from asr.queries import speaker_settings, suggestions

@@ -12,7 +12,7 @@ from common.transcript import Segment, Speaker, Transcript
 from fastapi import APIRouter, Header, Path, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from asr.api import TranscriptRevision
+from asr.api.transcripts import TranscriptRevision
 from asr.domain import corrections
 from asr.domain.corrections import NoSuch, Refused
 from asr.editing import Corrected, Correction, Editing, Outcome

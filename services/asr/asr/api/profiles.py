@@ -13,7 +13,7 @@ from common.ids import uuid7
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from asr.api_editing import Name
+from asr.api.editing import Name
 from asr.editing import Editing
 from asr.enrolling import no_profile
 from asr.queries import profiles, tasks

@@ -10,7 +10,8 @@ from uuid import UUID
 from common.errors import ApiError, CannotProcess, TryAgain
 from common.identity import CurrentCaller
 from common.openai import error_member
-from common.transcript import Segment, Transcript
+from common.spacing import blank_between
+from common.transcript import Segment, Speaker, Transcript
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
@@ -18,7 +19,6 @@ from starlette.types import Receive, Scope, Send
 
 from asr.domain.formats import openai
 from asr.domain.formats.subtitles import to_srt, to_vtt
-from asr.domain.join import ONE_SPEAKER
 from asr.speech import Heard, Speech
 from asr.speech_form import FORM, SpeechForm, check_form, read_form, read_past
 
@@ -114,7 +114,8 @@ def _transcript(heard: Heard, segments: list[Segment]) -> Transcript:
         language=heard.wishes.language,
         engine=heard.engine.name,
         duration_seconds=heard.duration_seconds,
-        speakers=[ONE_SPEAKER],
+        warnings=[heard.warning] if heard.warning else [],
+        speakers=[Speaker(id=who, label=who) for who in dict.fromkeys(segment.speaker for segment in segments)],
         segments=segments,
     )
 
@@ -147,13 +148,14 @@ async def events(speech: Speech, heard: Heard, form: SpeechForm) -> AsyncGenerat
                     letter = openai.speaker_letters(segments)[segment.speaker]
                     yield _event(openai.diarized_segment(segment, letter))
                 else:
-                    delta = segment.text if len(segments) == 1 else f" {segment.text}"
-                    yield _event({"type": "transcript.text.delta", "delta": delta})
+                    blank = blank_between(segments[-2].text, segment.text) if len(segments) > 1 else ""
+                    yield _event({"type": "transcript.text.delta", "delta": f"{blank}{segment.text}"})
     except TryAgain as error:
         # The status is sent already; clients raise what stands under this name.
         yield _event(error_member(PATH, 503, error.category, error.message, None))
         return
-    yield _event({"type": "transcript.text.done", "text": openai.text_of(segments)})
+    done = {"type": "transcript.text.done", "text": openai.text_of(segments)}
+    yield _event(done | ({"warnings": [heard.warning]} if heard.warning else {}))
     yield "data: [DONE]\n\n"
 
 
