@@ -104,9 +104,10 @@ class Identifying:
         found = await asyncio.to_thread(match_voices, own, known, rules, taken)
         found = [match for match in found if decided.get((match.speaker_id, match.profile_id)) != "rejected"]
         await self._suggest(newest, task, found)
-        for match in found:
-            if match.sure and _is_new(match, open_speakers[match.speaker_id], decided):
-                await self._name(task, match)
+        sure = [match for match in found if match.sure and _is_new(match, open_speakers[match.speaker_id], decided)]
+        named = [await self._name(task, match) for match in sure]
+        if not all(named):
+            raise _Moved
 
     async def _suggest(self, newest: Revision, task: Task, found: list[Match]) -> None:
         """Only of profiles that still have consent, and in the transaction in which nobody can revoke it."""
@@ -120,13 +121,13 @@ class Identifying:
             await suggestions.suggest_voices(conn, task.asset_id, newest.base_revision, good)
         metrics.identifications.labels("suggested").inc(len(good))
 
-    async def _name(self, task: Task, match: Match) -> None:
-        """As a correction that nobody made, unless somebody has decided meanwhile."""
+    async def _name(self, task: Task, match: Match) -> bool:
+        """As a correction that nobody made. False when somebody decided, or revoked, or renamed meanwhile."""
         pair = (match.speaker_id, match.profile_id)
         async with self.db.acquire() as conn:
             people = await profiles.people_of(conn, task.asset_id, [match.profile_id])
         if match.profile_id not in people:
-            return
+            return False
         _, name = people[match.profile_id]
 
         async def beside(conn: Connection, now: Transcript) -> None:
@@ -145,8 +146,13 @@ class Identifying:
             named = corrections.identify_speaker(now, match.speaker_id, match.profile_id, name) if free else now
             return Corrected(named)
 
-        await self.editing.correct(Correction(task.asset_id, None, None, "identified", apply, beside))
-        metrics.identifications.labels("automatic").inc()
+        try:
+            outcome = await self.editing.correct(Correction(task.asset_id, None, None, "identified", apply, beside))
+        except ApiError as error:
+            log.info("speaker_not_named", asset_id=str(task.asset_id), reason=error.detail)
+            return False
+        metrics.identifications.labels("automatic").inc(outcome.changes.speakers)
+        return True
 
     async def _follow(self, task: Task) -> None:
         """Speakers are called as their profiles are now, or carry the one that took their profile's place."""

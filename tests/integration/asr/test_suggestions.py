@@ -7,6 +7,7 @@ from typing import Any
 import asr.identifying
 import pytest
 from asr.domain import matching
+from asr.queries import profiles
 from common.errors import AlreadyHandled, Stale
 from common.events import TranscriptCompleted, TranscriptionRecognised
 from common.ids import uuid7
@@ -383,3 +384,26 @@ async def test_what_is_asked_meanwhile_is_not_taken_for_done(people: People, mon
     await working
     found = {(one["speaker_id"], one["profile_id"]) for one in await people.suggestions(me, second)}
     assert found == {("speaker_1", profile), ("speaker_2", other)}
+
+
+async def test_a_profile_that_is_renamed_while_a_speaker_is_named(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is called by a name of before, and nobody is left without."""
+    me = await people.user()
+    here = await people.collection(me)
+    profile, _ = await enrolled(people, me, here)
+    second = await people.recording(here, voice(0.95), voice(1.0, of=2))
+    real, renamed = profiles.people_of, []
+
+    async def overtaken(*given: Any) -> Any:
+        found = await real(*given)
+        if not renamed:
+            renamed.append(await people.ok(me, "PATCH", f"{PROFILES}/{profile}", {"name": "Marguerite"}))
+        return found
+
+    monkeypatch.setattr(profiles, "people_of", overtaken)
+    await people.fetch("DELETE FROM speaker_tasks WHERE kind = 'follow'")
+    await people.work()
+    assert (await people.speakers(me, second))["speaker_1"] == ("Marguerite", profile)
+    assert await people.fetch("SELECT FROM speaker_tasks") == []
