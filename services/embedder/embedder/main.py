@@ -40,6 +40,7 @@ def build(settings: EmbedderSettings | None = None) -> Service:
     search = Search(db, model, s.ef_search, s.exact_chunks, QueryVectors(s.query_vectors), reranking)
     upkeep = Upkeep(db, model, s.model_idle_seconds)
 
+    service.on_stop(reranking.close)
     service.hear(TranscriptCompleted, handlers.index_transcript)
     service.hear(TranscriptRevised, handlers.index_correction)
     service.hear(ProcessingRestarted, handlers.index_again)

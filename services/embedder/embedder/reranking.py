@@ -23,6 +23,10 @@ class Reranking:
     reranker: Reranker | None = None
     top: int = 200
 
+    async def close(self) -> None:
+        if self.reranker is not None:
+            await self.reranker.close()
+
     def wanted(self, wanted: Wanted) -> bool:
         in_order = wanted.sort_by == "relevance" and wanted.descending
         return self.reranker is not None and in_order and wanted.mode != "phrase"

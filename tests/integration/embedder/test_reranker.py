@@ -204,8 +204,11 @@ async def test_a_cross_encoder_from_a_directory(tmp_path: Path, world: World) ->
     world.chunk_tokens = 20
     me = await world.user()
     await world.recording(await world.collection(me), TALK)
-    found = (await search(world, local).run(me, Wanted("budget"))).found
+    judging = search(world, local)
+    found = (await judging.run(me, Wanted("budget"))).found
     assert "money" in found[0].passage.content
+    await judging.reranking.close()
+    await Reranking().close()
 
 
 async def test_a_directory_without_a_model_says_what_to_do(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ class OnnxReranker:
     async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
         return await asyncio.to_thread(self._scores, query, list(texts))
 
+    async def close(self) -> None:
+        self._loaded = None
+
     def _scores(self, query: str, texts: list[str]) -> list[float]:
         tokenizer, session = self._load()
         made: list[float] = []
