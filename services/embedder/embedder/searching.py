@@ -19,10 +19,10 @@ from embedder.domain import ranking
 from embedder.domain.hits import phrase_query
 from embedder.domain.ranking import Mode, Ranked
 from embedder.domain.words import language_code, term, tokens
-from embedder.providers.embedder import Embedder
-from embedder.queries import scope, search, terms
+from embedder.queries import nearest, scope, search, terms
 from embedder.queries.scope import Filters
 from embedder.queries.search import Bearings, Bm25, Passage
+from embedder.registry import Current, Registry
 
 LEAST_CANDIDATES = 200
 MOST_CANDIDATES = 1000
@@ -77,17 +77,18 @@ class Search:
     """``exact_chunks``: scopes of up to so many chunks are searched without the vector index."""
 
     db: Database
-    embedder: Embedder
+    models: Registry
     ef_search: int
     exact_chunks: int
 
     async def run(self, user_id: UUID, wanted: Wanted) -> Results:
         """Raises TryAgain when the model cannot be loaded."""
         with metrics.searches.labels(wanted.mode).time():
-            vector = await self._embed(wanted)
+            model = await self.models.current()
+            vector = await self._embed(wanted, model)
             async with self._snapshot() as conn:
                 words = [token.word for token in tokens(wanted.query)]
-                ranked = await _Legs(self, conn, user_id, wanted, words, vector).ranked()
+                ranked = await _Legs(self, conn, user_id, wanted, words, model, vector).ranked()
                 ranked = await self._sorted(conn, ranked, wanted)
                 page = ranked[wanted.offset : wanted.offset + wanted.limit]
                 passages = await search.read_passages(conn, user_id, wanted.filters, _numbers(page))
@@ -96,10 +97,10 @@ class Search:
         metrics.hits.labels(wanted.mode).observe(len(ranked))
         return Results(found, len(ranked) > wanted.offset + wanted.limit, words, generations)
 
-    async def _embed(self, wanted: Wanted) -> Vector | None:
+    async def _embed(self, wanted: Wanted, model: Current) -> Vector | None:
         if wanted.mode in ("lexical", "phrase"):
             return None
-        return (await self.embedder.embed([wanted.query]))[0]
+        return (await model.embedder.embed([wanted.query]))[0]
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncGenerator[Connection]:
@@ -126,14 +127,14 @@ class _Legs:
     user_id: UUID
     wanted: Wanted
     words: Sequence[str]
+    model: Current
     vector: Vector | None
 
     async def ranked(self) -> list[Ranked]:
         mode, filters = self.wanted.mode, self.wanted.filters
         if mode == "phrase":
             return await self._by_phrase()
-        model = self.search.embedder.name
-        known = await search.take_bearings(self.conn, self.user_id, filters, model, self.search.ef_search)
+        known = await search.take_bearings(self.conn, self.user_id, filters, self.model.name, self.search.ef_search)
         query = None if mode == "semantic" else await self._bm25(known)
         lexical = await self._lexical(query) if query else []
         semantic = await self._semantic(known)
@@ -178,8 +179,12 @@ class _Legs:
             return []
         # Where the filter leaves little, walking the graph would meet hardly anything that passes it.
         few = known.scope_chunks <= max(self.search.exact_chunks, known.corpus_chunks // 50)
+        wanted, row = self.wanted, self.model.row
+        if not few and row is not None and row.quantised:
+            return await nearest.nearest_by_bits(
+                self.conn, self.user_id, wanted.filters, row, self.vector, wanted.candidates
+            )
         leg = search.nearest_exactly if few else search.nearest_by_index
-        wanted = self.wanted
         return await leg(self.conn, self.user_id, wanted.filters, known.model_id, self.vector, wanted.candidates)
 
 

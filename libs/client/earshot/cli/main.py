@@ -14,6 +14,7 @@ from earshot.cli import (
     keys,
     parked,
     play,
+    reindex,
     search,
     speakers,
     stack,
@@ -69,6 +70,7 @@ for panel, commands in PANELS.items():
 app.add_typer(keys.keys, name="keys", rich_help_panel="People and places")
 app.add_typer(keys.collections, name="collections", rich_help_panel="People and places")
 app.add_typer(parked.parked, name="parked", rich_help_panel="For administrators")
+app.command("reindex", rich_help_panel="For administrators")(reindex.reindex)
 
 
 def print_version(wanted: bool) -> None:

@@ -11,8 +11,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from embedder.providers.embedder import Embedder, Vectors
+from embedder.queries import models
+from embedder.registry import Registry
 
-# Any of these names means the model that this service has.
+# Any of these names means the model that search uses.
 _ANY = ("default", "")
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=32_768)]
 
@@ -56,7 +58,7 @@ def _anybody(request: Request) -> None:
 class EmbeddingsApi:
     """The route of vectors."""
 
-    embedder: Embedder
+    models: Registry
 
     def routes(self) -> APIRouter:
         router = APIRouter(tags=["search"])
@@ -74,16 +76,26 @@ class EmbeddingsApi:
 
     async def embed(self, query: EmbeddingsQuery) -> Embeddings:
         """As OpenAI's `POST /v1/embeddings`; `model` may be `default`."""
-        if query.model not in (*_ANY, self.embedder.name):
-            raise not_found(f"There is no model {query.model!r} here.", advice=f"Use {self.embedder.name!r}.")
+        embedder = await self._embedder(query.model)
         texts = [query.input] if isinstance(query.input, str) else query.input
-        vectors = await self.embedder.embed(texts)
-        tokens = sum(await asyncio.to_thread(self.embedder.count_tokens, list(texts)))
+        vectors = await embedder.embed(texts)
+        tokens = sum(await asyncio.to_thread(embedder.count_tokens, list(texts)))
         return Embeddings(
             data=[Embedding(index=i, embedding=_encoded(vectors, i, query.encoding_format)) for i in range(len(texts))],
-            model=self.embedder.name,
+            model=embedder.name,
             usage=EmbeddingsUsage(prompt_tokens=tokens, total_tokens=tokens),
         )
+
+    async def _embedder(self, name: str) -> Embedder:
+        """Raises ApiError 404 for a model that the index has no vectors of."""
+        current = await self.models.current()
+        if name in (*_ANY, current.name):
+            return current.embedder
+        async with self.models.db.acquire() as conn:
+            row = await models.find_model(conn, name)
+        if row is None or not row.live:
+            raise not_found(f"There is no model {name!r} here.", advice=f"Use {current.name!r}.")
+        return self.models.embedder(name)
 
 
 def _encoded(vectors: Vectors, row: int, encoding: Literal["float", "base64"]) -> list[float] | str:

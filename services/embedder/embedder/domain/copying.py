@@ -52,11 +52,6 @@ def _array(oid: int, elements: Sequence[bytes]) -> bytes:
     return head + b"".join(struct.pack(">i", len(element)) + element for element in elements)
 
 
-def halfvec(vector: NDArray[np.float32]) -> bytes:
-    """pgvector's half-precision vector; ``vector`` has one dimension."""
-    return struct.pack(">HH", len(vector), 0) + vector.astype(">f2").tobytes()
-
-
 def tsvector(words: Iterable[tuple[str, int, str]]) -> bytes:
     """Lexemes as (word, position from 1, weight ``A`` to ``D``)."""
     places: dict[bytes, list[int]] = {}
@@ -109,9 +104,29 @@ def postings(
     return rows.tobytes()
 
 
-def embeddings(chunk_numbers: Sequence[int], asset_number: int, vectors: NDArray[np.float32]) -> bytes:
-    """Rows of ``embeddings_<model>``; ``vectors`` of shape (chunks, dimensions)."""
-    asset = int4(asset_number)
-    return b"".join(
-        row(int4(number), asset, halfvec(vector)) for number, vector in zip(chunk_numbers, vectors, strict=True)
+def embeddings(chunk_numbers: Sequence[int], asset_numbers: int | Sequence[int], vectors: NDArray[np.float32]) -> bytes:
+    """Rows of ``embeddings_<model>``; ``vectors`` of shape (chunks, dimensions), one asset for all or one for each."""
+    count, dimensions = vectors.shape
+    rows = np.zeros(count, _embedding(dimensions))
+    rows["fields"] = 3
+    rows["chunk_number_size"], rows["chunk_number"] = 4, chunk_numbers
+    rows["asset_number_size"], rows["asset_number"] = 4, asset_numbers
+    rows["embedding_size"], rows["dimensions"], rows["embedding"] = 4 + 2 * dimensions, dimensions, vectors
+    return rows.tobytes()
+
+
+def _embedding(dimensions: int) -> np.dtype[np.void]:
+    """One row as it travels; a halfvec is its dimensions, two bytes of nothing, and its numbers."""
+    return np.dtype(
+        [
+            ("fields", ">i2"),
+            ("chunk_number_size", ">i4"),
+            ("chunk_number", ">i4"),
+            ("asset_number_size", ">i4"),
+            ("asset_number", ">i4"),
+            ("embedding_size", ">i4"),
+            ("dimensions", ">u2"),
+            ("unused", ">u2"),
+            ("embedding", ">f2", (dimensions,)),
+        ]
     )
