@@ -191,15 +191,15 @@ def _chunk(corpus: Corpus, i: int, number: int, ids: Ids) -> bytes:
         copying.uuid(uuid7()),
         copying.int4(number),
         copying.uuid(corpus.asset_ids[i // PER_ASSET]),
+        copying.int4_array(sorted(ids[corpus.words[i]].tolist())),
         copying.int4(i % PER_ASSET),
         copying.text(" ".join(words)),
         copying.jsonb('{"type": "time", "start_seconds": 0, "end_seconds": 60, "speaker": "A"}'),
         copying.text_array(["a"]),
+        copying.text_array(["A"]),
         copying.text("[]"),
         copying.text("[]"),
         copying.tsvector([(word, place, "D") for place, word in enumerate(words, 1)]),
-        copying.int4_array(sorted(ids[corpus.words[i]].tolist())),
-        copying.text_array(["A"]),
     )
 
 

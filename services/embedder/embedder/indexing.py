@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from embedder import metrics
 from embedder.domain import copying
 from embedder.domain.chunking import ChunkSize, chunk_transcript
-from embedder.domain.entries import Entry, Place, chunk_row, entries, posting_rows
+from embedder.domain.entries import Entry, Place, chunk_content, chunk_row, entries, posting_rows
 from embedder.domain.renewal import HeldChunk, Renewal, all_new, renew
 from embedder.domain.words import language_code
 from embedder.providers.embedder import Vectors
@@ -36,11 +36,13 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that needs no lock: entries, what of them is new, and the vectors of those by model (one row each)."""
+    """Everything that needs no lock: entries, what of them is new, the vectors of those by model (one row each), and
+    the contents of the rows that are written, in the order of ``renewal.write``."""
 
     entries: list[Entry]
     renewal: Renewal
     vectors: dict[int, Vectors]
+    contents: list[bytes]
 
     @property
     def vocabulary(self) -> list[str]:
@@ -75,7 +77,7 @@ class Indexer:
             for other in others:
                 vectors |= await self._embed_beside(other, texts)
         crash.point("embedder.embedded")
-        prepared = Prepared(listed, renewal, vectors)
+        prepared = Prepared(listed, renewal, vectors, await asyncio.to_thread(_contents, listed, renewal))
         # In a transaction of its own: whoever else has the same new word waits for this one, not for the long one.
         async with self.db.transaction() as conn:
             await terms.add_terms(conn, prepared.vocabulary)
@@ -159,8 +161,8 @@ class Indexer:
             return
         term_ids = await self._term_ids(conn, prepared.vocabulary)
         places = await self._places(conn, asset_id, renewal)
-        following = [*listed[1:], None]
-        await chunks.copy_chunks(conn, [chunk_row(listed[i], following[i], places[i], term_ids) for i in renewal.write])
+        written = zip(renewal.write, prepared.contents, strict=True)
+        await chunks.copy_chunks(conn, [chunk_row(listed[i], content, places[i], term_ids) for i, content in written])
         posted = [listed[i] for i in renewal.post]
         numbers = [places[i].number for i in renewal.post]
         await chunks.copy_postings(conn, posting_rows(posted, numbers, asset_number, term_ids))
@@ -204,6 +206,11 @@ class Indexer:
             await terms.add_terms(conn, missing)
             ids = await terms.hold_terms(conn, vocabulary)
         return ids
+
+
+def _contents(listed: list[Entry], renewal: Renewal) -> list[bytes]:
+    following = [*listed[1:], None]
+    return [chunk_content(listed[i], following[i]) for i in renewal.write]
 
 
 def _damaged(message: str) -> CannotProcess:

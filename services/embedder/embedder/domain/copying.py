@@ -13,11 +13,18 @@ _INT4_OID = 23
 _TEXT_OID = 25
 
 
-def row(*fields: bytes) -> bytes:
-    parts = [struct.pack(">h", len(fields))]
-    for field in fields:
-        parts += (struct.pack(">i", len(field)), field)
-    return b"".join(parts)
+def row(*values: bytes) -> bytes:
+    return beginning(len(values)) + fields(*values)
+
+
+def beginning(count: int) -> bytes:
+    """Of a row of so many fields; what follows may be made in pieces."""
+    return struct.pack(">h", count)
+
+
+def fields(*values: bytes) -> bytes:
+    """Some of a row's fields, one after another."""
+    return b"".join(part for value in values for part in (len(value).to_bytes(4, "big"), value))
 
 
 def int4(value: int) -> bytes:
@@ -42,7 +49,11 @@ def text_array(values: Sequence[str]) -> bytes:
 
 
 def int4_array(values: Sequence[int]) -> bytes:
-    return _array(_INT4_OID, [int4(value) for value in values])
+    if not values:
+        return _array(_INT4_OID, [])
+    elements = np.empty((len(values), 2), ">i4")
+    elements[:, 0], elements[:, 1] = 4, values
+    return struct.pack(">iiIii", 1, 0, _INT4_OID, len(values), 1) + elements.tobytes()
 
 
 def _array(oid: int, elements: Sequence[bytes]) -> bytes:
@@ -52,15 +63,18 @@ def _array(oid: int, elements: Sequence[bytes]) -> bytes:
     return head + b"".join(struct.pack(">i", len(element)) + element for element in elements)
 
 
+# How a position carries its weight, in its two highest bits.
+_WEIGHTS = {"A": 3 << 14, "B": 2 << 14, "C": 1 << 14, "D": 0}
+
+
 def tsvector(words: Iterable[tuple[str, int, str]]) -> bytes:
     """Lexemes as (word, position from 1, weight ``A`` to ``D``)."""
-    places: dict[bytes, list[int]] = {}
+    places: dict[str, bytes] = {}
     for word, position, weight in words:
-        place = position | "DCBA".index(weight) << 14
-        places.setdefault(text(word), []).append(place)
+        places[word] = places.get(word, b"") + (position | _WEIGHTS[weight]).to_bytes(2, "big")
     parts = [struct.pack(">I", len(places))]
-    for word in sorted(places):
-        parts.append(word + b"\0" + struct.pack(f">H{len(places[word])}H", len(places[word]), *places[word]))
+    for name, found in sorted([(text(word), found) for word, found in places.items()]):
+        parts += (name, b"\0", (len(found) // 2).to_bytes(2, "big"), found)
     return b"".join(parts)
 
 

@@ -110,24 +110,34 @@ def following_words(following: Entry | None) -> list[str]:
     return list(following.words[:LOOKAHEAD]) if following else []
 
 
-def chunk_row(entry: Entry, following: Entry | None, place: Place, term_ids: Mapping[str, int]) -> bytes:
-    """The row of ``chunks``; ``following`` is the recording's next entry."""
+def chunk_content(entry: Entry, following: Entry | None) -> bytes:
+    """The part of a row of ``chunks`` that needs no lock to be made; ``following`` is the recording's next entry."""
     phrase = [(word, i, "D") for i, word in enumerate(entry.words, 1)]
     phrase += [(word, i, "A") for i, word in enumerate(following_words(following), len(entry.words) + 1)]
     view = shown(entry)
-    return copying.row(
-        copying.uuid(place.chunk_id),
-        copying.int4(place.number),
-        copying.uuid(place.asset_id),
+    return copying.fields(
         copying.int4(view.index),
         copying.text(view.content),
         copying.jsonb(_json(view.locator)),
         copying.text_array(view.speakers),
+        copying.text_array(sorted(entry.names)),
         copying.text(view.words),
         copying.text(view.lines),
         copying.tsvector(phrase),
-        copying.int4_array(sorted(term_ids[term] for term in entry.terms)),
-        copying.text_array(sorted(entry.names)),
+    )
+
+
+def chunk_row(entry: Entry, content: bytes, place: Place, term_ids: Mapping[str, int]) -> bytes:
+    """The row of ``chunks``; ``content`` as ``chunk_content`` made it."""
+    return (
+        copying.beginning(12)
+        + copying.fields(
+            copying.uuid(place.chunk_id),
+            copying.int4(place.number),
+            copying.uuid(place.asset_id),
+            copying.int4_array(sorted([term_ids[term] for term in entry.terms])),
+        )
+        + content
     )
 
 

@@ -15,15 +15,15 @@ _COLUMNS = (
     "id",
     "number",
     "asset_id",
+    "term_ids",
     "chunk_index",
     "content",
     "locator",
     "speakers",
+    "names",
     "words",
     "lines",
     "phrase",
-    "term_ids",
-    "names",
 )
 
 
