@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from bench import broker_away, search, whole
+from bench import broker_away, ingest, search, whole
 from bench.messaging import backlog, consuming, poison, relaying
 from bench.messaging.ground import prepared
 from bench.messaging.lines import HEADS, Line
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from stack.testing import ThrowawayStack
 
-SECTIONS = ("rest", "overhead", "messaging", "search", "broker-away")
+SECTIONS = ("rest", "overhead", "messaging", "search", "ingest", "broker-away")
 MESSAGING = {"consuming": consuming.run, "relaying": relaying.run, "poison": poison.run, "backlog": backlog.run}
 console = Console()
 
@@ -60,6 +60,8 @@ def main() -> None:
         asyncio.run(run_messaging(wanted))
     if "search" in wanted:
         asyncio.run(search.main())
+    if "ingest" in wanted:
+        show("Indexing (medians, recording by recording)", ingest.HEADS, ingest.main())
     if "broker-away" in wanted:
         show("The gateway while the broker is away", broker_away.HEADS, asyncio.run(broker_away.run()))
 

@@ -28,6 +28,7 @@ from embedder.providers.minilm import MiniLm
 from embedder.queries import chunks as chunk_rows
 from embedder.queries import models, search, terms
 from embedder.queries.scope import Filters
+from embedder.registry import Registry
 from embedder.searching import Search, Wanted
 from numpy.typing import NDArray
 from rich.console import Console
@@ -127,7 +128,6 @@ async def fill(admin: asyncpg.Connection, db: Database, corpus: Corpus) -> tuple
     await admin.copy_records_to_table("assets", schema_name="gateway", records=rows, columns=columns.split())
     async with db.transaction() as conn:
         model_id = await models.register_model(conn, Known.name, Known.dimensions)
-        await conn.execute(f"DROP INDEX embeddings_{model_id}_embedding")
         await _copy_all(conn, corpus, places, model_id)
     for statement in (
         "SET maintenance_work_mem = '1GB'",
@@ -191,14 +191,15 @@ def _chunk(corpus: Corpus, i: int, number: int, ids: Ids) -> bytes:
         copying.uuid(uuid7()),
         copying.int4(number),
         copying.uuid(corpus.asset_ids[i // PER_ASSET]),
+        copying.int4_array(sorted(ids[corpus.words[i]].tolist())),
         copying.int4(i % PER_ASSET),
         copying.text(" ".join(words)),
         copying.jsonb('{"type": "time", "start_seconds": 0, "end_seconds": 60, "speaker": "A"}'),
         copying.text_array(["a"]),
+        copying.text_array(["A"]),
         copying.text("[]"),
         copying.text("[]"),
         copying.tsvector([(word, place, "D") for place, word in enumerate(words, 1)]),
-        copying.int4_array(sorted(ids[corpus.words[i]].tolist())),
     )
 
 
@@ -260,7 +261,7 @@ async def run(admin: asyncpg.Connection, db: Database, model_dir: Path) -> list[
     mean = float(np.mean([count.sum() for count in corpus.counts]))
     peer = Peer(admin, model_id, mean)
     await peer.prepare()
-    ours = Search(db, Known(questions), ef_search=100, exact_chunks=10_000)
+    ours = Search(db, Registry(db, lambda _: Known(questions), Known.name), ef_search=100, exact_chunks=10_000)
     modes = {"hybrid": Filters(), "one small collection": Filters(collection_id=small)}
     times: dict[str, list[float]] = {name: [] for name in ("raw", "embed", *modes)}
     model = MiniLm(model_dir)

@@ -9,6 +9,7 @@ from earshot.models import Health, Model, Readiness
 from earshot.resources.answers import Answers
 from earshot.resources.assets import Assets, Jobs
 from earshot.resources.collections import Collections
+from earshot.resources.index_models import IndexModels
 from earshot.resources.keys import Keys
 from earshot.resources.parked import ParkedMessages
 from earshot.resources.profiles import Profiles
@@ -42,6 +43,7 @@ class Client:
         self.keys = Keys(self._transport)
         self.parked = ParkedMessages(self._transport)
         self.profiles = Profiles(self._transport)
+        self.index_models = IndexModels(self._transport)
 
     def health(self) -> Health:
         """That the server is alive, and its version."""

@@ -402,3 +402,35 @@ class Replayed(Model):
     replayed: int
     stranded: int = 0
     unavailable: list[str] = Field(default_factory=list[str])
+
+
+class Preparation(Model):
+    """How far a model of the index is: `fraction` 0 to 1; `chunks_cut` are longer than it reads."""
+
+    fraction: float
+    chunks_done: int = 0
+    chunks_total: int = 0
+    chunks_cut: int = 0
+
+
+class ModelTrouble(Model):
+    category: str
+    message: str
+    advice: str
+
+
+class IndexModel(Model):
+    """A model that the index has vectors of; search uses the one whose state is `current`."""
+
+    id: int
+    name: str
+    dimensions: int
+    state: str
+    quantised: bool = False
+    switch_when_ready: bool = False
+    progress: Preparation
+    error: ModelTrouble | None = None
+    table_bytes: int = 0
+    index_bytes: int = 0
+    created_at: datetime
+    switched_at: datetime | None = None

@@ -60,7 +60,8 @@ class Connector:
             self._knocking.cancel()
 
     async def _attempt(self, **options: Any) -> Connection:
-        connection: Connection = await asyncpg.connect(self._url, **self._options, **options)
+        given: dict[str, Any] = {**self._options, **options}
+        connection: Connection = await asyncpg.connect(self._url, **given)
         _notice_death(connection)
         return connection
 

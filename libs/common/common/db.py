@@ -135,6 +135,25 @@ class Database:
                 raise
             await transaction.commit()
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncGenerator[Connection]:
+        """A connection of its own beside the pool, closed at the end: for what takes longer than any other work may,
+        such as building an index. It is waited for without limit; what the server limits, the caller lifts."""
+        try:
+            connection = await self._connector.connect(command_timeout=None)
+        except CANNOT_CONNECT as error:
+            raise DatabaseAway(repr(error)[:300]) from error
+        try:
+            yield connection
+        except CANNOT_CONNECT as error:
+            outcome = consequence(error, connection)
+            if outcome is None:
+                raise
+            raise outcome from error
+        finally:
+            # The server notices at once that nobody waits, and ends what it is at.
+            cut(connection)
+
     async def ready(self) -> bool:
         try:
             with patience.having(_READY):

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common import metrics, openai, patience, tracing
 from common.away import DATABASE_TROUBLE
-from common.errors import ApiError, TryAgain, unavailable
+from common.errors import ApiError, CannotProcess, TryAgain, unavailable
 from common.ids import uuid7
 from common.logs import get_logger
 from common.patience import Patience
@@ -128,10 +128,16 @@ def add_error_handlers(app: FastAPI) -> None:
             request.scope, 503, "unavailable", again.message, advice=again.advice, headers={"Retry-After": "5"}
         )
 
+    async def on_cannot_process(request: Request, error: Exception) -> Response:
+        told = cast("CannotProcess", error)
+        status, kind = (503, "unavailable") if told.retryable else (422, "validation_error")
+        return error_response(request.scope, status, kind, told.message, advice=told.advice)
+
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(TryAgain, on_try_again)
+    app.add_exception_handler(CannotProcess, on_cannot_process)
     for away in DATABASE_TROUBLE:
         app.add_exception_handler(away, on_away)
 

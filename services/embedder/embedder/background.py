@@ -1,12 +1,15 @@
-"""By the clock: term statistics are folded in, and an idle model gives its memory back."""
+"""By the clock: term statistics are folded in, models that were given up go, and an idle one gives its memory back."""
 
 from dataclasses import dataclass
 
 from common.db import Database
 
 from embedder import metrics
-from embedder.providers.minilm import MiniLm
-from embedder.queries import results, terms
+from embedder.queries import models, results, terms
+from embedder.registry import Registry
+
+# Longer than any search that began before a model was given up; see registry.
+DROP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -14,8 +17,9 @@ class Upkeep:
     """Jobs that any process may run at any time; of several at once only one does the work."""
 
     db: Database
-    model: MiniLm
+    models: Registry
     model_idle_seconds: float
+    drop_seconds: float = DROP_SECONDS
 
     async def fold_statistics(self) -> None:
         """Until no delta is left. Then forget the words that only deleted chunks held."""
@@ -39,5 +43,12 @@ class Upkeep:
         async with self.db.transaction() as conn:
             await results.forget_lists(conn)
 
+    async def drop_models(self) -> None:
+        """Tables of models that were given up, once nobody can be searching in them any more."""
+        async with self.db.transaction() as conn:
+            for model_id in await models.given_up(conn, self.drop_seconds):
+                await models.take_registry(conn)
+                await models.drop_model(conn, model_id)
+
     async def release_model(self) -> None:
-        self.model.release_idle(self.model_idle_seconds)
+        self.models.release_idle(self.model_idle_seconds)

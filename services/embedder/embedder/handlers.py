@@ -21,6 +21,7 @@ from common.recording import Recording
 from embedder import metrics
 from embedder.indexing import Indexer, Prepared
 from embedder.queries import assets as rows
+from embedder.queries import models
 from embedder.queries.assets import Indexed
 
 
@@ -152,10 +153,14 @@ class Handlers:
                 chunk_count=now.chunk_count,
                 # Last, because every transaction of the collection waits for this row.
                 generation=await rows.raise_generation(rec.conn, now.collection_id),
-                model=self.indexer.embedder.name,
+                model=await self._model(rec.conn),
                 cause="correction" if isinstance(fact, TranscriptRevised) else "processing",
             )
         )
+
+    async def _model(self, conn: Connection) -> str:
+        row = await models.read_current(conn)
+        return row.name if row else self.indexer.models.first
 
     async def follow_asset(self, fact: AssetUpdated, delivery: Delivery) -> None:
         """Copy title, date and collection; what either collection finds has changed if the asset moved."""

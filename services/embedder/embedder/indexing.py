@@ -4,7 +4,6 @@ transaction."""
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from common.delivery import Delivery
 from common.errors import CannotProcess, TryAgain
 from common.events import TranscriptFact
 from common.ids import uuid7
+from common.logs import get_logger
 from common.store import ObjectMissing, ObjectStore
 from common.transcript import Transcript
 from pydantic import ValidationError
@@ -22,22 +22,27 @@ from pydantic import ValidationError
 from embedder import metrics
 from embedder.domain import copying
 from embedder.domain.chunking import ChunkSize, chunk_transcript
-from embedder.domain.entries import Entry, Place, chunk_row, entries, posting_rows
+from embedder.domain.entries import Entry, Place, chunk_content, chunk_row, entries, posting_rows
 from embedder.domain.renewal import HeldChunk, Renewal, all_new, renew
 from embedder.domain.words import language_code
-from embedder.providers.embedder import Embedder, Vectors
-from embedder.queries import chunks, models, terms
+from embedder.providers.embedder import Vectors
+from embedder.queries import backfill, chunks, models, terms
 from embedder.queries.assets import Indexed
+from embedder.queries.models import ModelRow
+from embedder.registry import Registry
+
+log = get_logger()
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that needs no lock: entries, what of them is new, the vectors of those (one row each), their model."""
+    """Everything that needs no lock: entries, what of them is new, the vectors of those by model (one row each), and
+    the contents of the rows that are written, in the order of ``renewal.write``."""
 
     entries: list[Entry]
     renewal: Renewal
-    vectors: Vectors
-    model_id: int
+    vectors: dict[int, Vectors]
+    contents: list[bytes]
 
     @property
     def vocabulary(self) -> list[str]:
@@ -51,7 +56,7 @@ class Indexer:
 
     db: Database
     objects: ObjectStore
-    embedder: Embedder
+    models: Registry
     chunk_tokens: int
     batch: int
 
@@ -62,15 +67,17 @@ class Indexer:
         """
         transcript = await self._read(fact)
         await delivery.progress(0.02, "Reading the transcript")
-        async with self.db.transaction() as conn:
-            model_id = await models.register_model(conn, self.embedder.name, self.embedder.dimensions)
-        before = await self._before(fact, held, model_id)
+        current, *others = await self.models.live()
+        before = await self._before(fact, held, current.id)
         with metrics.steps.labels("chunk").time():
-            listed, renewal = await asyncio.to_thread(self._chunk, transcript, before)
+            listed, renewal = await asyncio.to_thread(self._chunk, transcript, before, [current, *others])
+        texts = [listed[index].text for index in renewal.embed]
         with metrics.steps.labels("embed").time():
-            vectors = await self._embed([listed[index].text for index in renewal.embed], delivery)
+            vectors = {current.id: await self._embed(current, texts, delivery)}
+            for other in others:
+                vectors |= await self._embed_beside(other, texts)
         crash.point("embedder.embedded")
-        prepared = Prepared(listed, renewal, vectors, model_id)
+        prepared = Prepared(listed, renewal, vectors, await asyncio.to_thread(_contents, listed, renewal))
         # In a transaction of its own: whoever else has the same new word waits for this one, not for the long one.
         async with self.db.transaction() as conn:
             await terms.add_terms(conn, prepared.vocabulary)
@@ -98,19 +105,42 @@ class Indexer:
         async with self.db.acquire() as conn:
             return await chunks.read_held(conn, fact.asset_id, model_id)
 
-    def _chunk(self, transcript: Transcript, before: list[HeldChunk]) -> tuple[list[Entry], Renewal]:
-        limit = self.embedder.max_tokens
+    def _chunk(
+        self, transcript: Transcript, before: list[HeldChunk], live: list[ModelRow]
+    ) -> tuple[list[Entry], Renewal]:
+        """In tokens of the model in use; no longer than any model reads that the chunks are for."""
+        counter = self.models.embedder(live[0].name)
+        limit = min(self._reads(row, counter.max_tokens) for row in live)
         size = ChunkSize(min(self.chunk_tokens, limit), limit)
-        made = chunk_transcript(transcript, self.embedder.count_tokens, size, [chunk.passage for chunk in before])
+        made = chunk_transcript(transcript, counter.count_tokens, size, [chunk.passage for chunk in before])
         listed = entries(made, transcript, language_code(transcript.language))
         return listed, renew(listed, before) if before else all_new(listed)
 
-    async def _embed(self, texts: Sequence[str], delivery: Delivery) -> Vectors:
-        made = [np.zeros((0, self.embedder.dimensions), np.float32)]
+    def _reads(self, row: ModelRow, otherwise: int) -> int:
+        """Tokens that the model reads of a text; a model that cannot be had decides nothing."""
+        try:
+            return self.models.embedder(row.name).max_tokens
+        except (TryAgain, CannotProcess):
+            return otherwise
+
+    async def _embed_beside(self, row: ModelRow, texts: list[str]) -> dict[int, Vectors]:
+        """By a model that nobody searches by yet, or any more: its trouble does not keep a recording from being found,
+        and what it misses it makes up for by backfilling."""
+        made = [np.zeros((0, row.dimensions), np.float32)]
+        try:
+            for begin in range(0, len(texts), self.batch):
+                made.append(await self.models.embed(row, texts[begin : begin + self.batch]))
+        except (TryAgain, CannotProcess) as trouble:
+            log.warning("model_left_behind", model=row.name, error=trouble.message)
+            return {}
+        return {row.id: np.concatenate(made)}
+
+    async def _embed(self, row: ModelRow, texts: list[str], delivery: Delivery) -> Vectors:
+        made = [np.zeros((0, row.dimensions), np.float32)]
         for begin in range(0, len(texts), self.batch):
             await delivery.still_wanted()
             await delivery.progress(0.05 + 0.9 * begin / len(texts), f"Embedding passage {begin + 1} of {len(texts)}")
-            made.append(await self.embedder.embed(texts[begin : begin + self.batch]))
+            made.append(await self.models.embed(row, texts[begin : begin + self.batch]))
         return np.concatenate(made)
 
     async def remove(self, conn: Connection, asset_id: UUID, held: Indexed, prepared: Prepared | None = None) -> None:
@@ -120,7 +150,8 @@ class Indexer:
         partly = prepared.renewal if prepared and any(prepared.renewal.held) else None
         await chunks.delete_postings(conn, asset_id, partly and partly.replaced(partly.post))
         gone = partly and [chunk.number for chunk in partly.gone]
-        await chunks.delete_embeddings(conn, await models.model_ids(conn), held.number, gone)
+        live = await models.hold_live(conn)
+        await chunks.delete_embeddings(conn, [row.id for row in live], held.number, gone)
         await chunks.delete_chunks(conn, asset_id, partly and partly.replaced(partly.write))
 
     async def store(self, conn: Connection, asset_id: UUID, asset_number: int, prepared: Prepared) -> None:
@@ -130,18 +161,34 @@ class Indexer:
             return
         term_ids = await self._term_ids(conn, prepared.vocabulary)
         places = await self._places(conn, asset_id, renewal)
-        following = [*listed[1:], None]
-        await chunks.copy_chunks(conn, [chunk_row(listed[i], following[i], places[i], term_ids) for i in renewal.write])
+        written = zip(renewal.write, prepared.contents, strict=True)
+        await chunks.copy_chunks(conn, [chunk_row(listed[i], content, places[i], term_ids) for i, content in written])
         posted = [listed[i] for i in renewal.post]
         numbers = [places[i].number for i in renewal.post]
         await chunks.copy_postings(conn, posting_rows(posted, numbers, asset_number, term_ids))
-        vectors = copying.embeddings([places[i].number for i in renewal.embed], asset_number, prepared.vectors)
-        await chunks.copy_embeddings(conn, prepared.model_id, vectors)
+        await self._store_vectors(conn, [places[i].number for i in renewal.embed], asset_number, prepared.vectors)
         if not posted:
             return
         gained = Counter(term_ids[term] for entry in posted for term in entry.terms)
         scored = [entry.length for entry in posted if entry.length]
         await terms.append_deltas(conn, gained, len(scored), sum(scored))
+
+    async def _store_vectors(
+        self, conn: Connection, numbers: list[int], asset_number: int, vectors: dict[int, Vectors]
+    ) -> None:
+        """To every model of this moment; one that has none of these vectors gets them by backfilling.
+
+        Raises TryAgain when that is the one which search uses.
+        """
+        for row in await models.hold_live(conn):
+            if row.id in vectors:
+                rows = copying.embeddings(numbers, asset_number, vectors[row.id])
+                await chunks.copy_embeddings(conn, row.id, rows)
+            elif row.state == "current":
+                raise TryAgain("the model was changed meanwhile", attempts=50)
+            elif numbers:
+                await backfill.add(conn, row.id, numbers)
+                await models.set_state(conn, row.id, "preparing")
 
     async def _places(self, conn: Connection, asset_id: UUID, renewal: Renewal) -> dict[int, Place]:
         """Where each entry that is written goes: the place of the chunk it was, or a new one."""
@@ -159,6 +206,11 @@ class Indexer:
             await terms.add_terms(conn, missing)
             ids = await terms.hold_terms(conn, vocabulary)
         return ids
+
+
+def _contents(listed: list[Entry], renewal: Renewal) -> list[bytes]:
+    following = [*listed[1:], None]
+    return [chunk_content(listed[i], following[i]) for i in renewal.write]
 
 
 def _damaged(message: str) -> CannotProcess:

@@ -15,8 +15,9 @@ from embedder.domain.near import Spelling
 from embedder.domain.ranking import Listing, Ranked, Scored
 from embedder.domain.stopwords import ENGLISH
 from embedder.domain.words import asked_units, language_code, term, units
-from embedder.queries import search, terms
+from embedder.queries import nearest, search, terms
 from embedder.queries.search import Bearings, Bm25, TitleMatch
+from embedder.registry import Current
 from embedder.wanted import Quality, Wanted
 
 Leg = list[tuple[int, float]]
@@ -44,14 +45,14 @@ class Reach:
 
 @dataclass(frozen=True)
 class Legs:
-    """``vector``: of the query by the model ``model``; None where the mode needs none."""
+    """``vector``: of the query by ``model``; None where the mode needs none."""
 
     conn: Connection
     user_id: UUID
     wanted: Wanted
     asked: Asked
     spelling: Spelling
-    model: str
+    model: Current
     vector: NDArray[np.float32] | None
     reach: Reach
 
@@ -59,7 +60,7 @@ class Legs:
         if self.wanted.mode == "phrase":
             return await self._by_phrase([self.asked.plain])
         known = await search.take_bearings(
-            self.conn, self.user_id, self.wanted.filters, self.model, self.reach.ef_search
+            self.conn, self.user_id, self.wanted.filters, self.model.name, self.reach.ef_search
         )
         query = None if self.wanted.mode == "semantic" else await self._bm25(known)
         if self.asked.phrases:
@@ -154,8 +155,12 @@ class Legs:
             return []
         # Where the filter leaves little, walking the graph would meet hardly anything that passes it.
         few = known.scope_chunks <= max(self.reach.exact_chunks, known.corpus_chunks // 50)
+        wanted, row = self.wanted, self.model.row
+        if not few and row is not None and row.quantised:
+            return await nearest.nearest_by_bits(
+                self.conn, self.user_id, wanted.filters, row, self.vector, wanted.candidates
+            )
         leg = search.nearest_exactly if few else search.nearest_by_index
-        wanted = self.wanted
         return await leg(self.conn, self.user_id, wanted.filters, known.model_id, self.vector, wanted.candidates)
 
     async def _titles(self) -> dict[TitleMatch, float]:

@@ -1,6 +1,6 @@
 """What the embedder measures; labels are bounded and never an id."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 steps = Histogram(
     "earshot_embedder_step_seconds",
@@ -31,3 +31,13 @@ reranks = Histogram(
     ["outcome"],
     buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
+backfilled = Counter("earshot_embedder_backfilled_chunks_total", "Chunks embedded for a model that came after them")
+backfill_open = Gauge("earshot_embedder_backfill_batches", "Batches of chunks that models have yet to embed")
+builds = Histogram(
+    "earshot_embedder_vector_index_build_seconds",
+    "Time of building a vector index",
+    ["step"],
+    buckets=(1, 10, 60, 300, 1800, 7200, 28800),
+)
+vectors = Gauge("earshot_embedder_vectors", "Vectors of the models in a state, as the database estimates", ["state"])
+vector_bytes = Gauge("earshot_embedder_vector_bytes", "Size of their table and their vector index", ["state", "part"])

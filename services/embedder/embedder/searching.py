@@ -19,10 +19,10 @@ from embedder.domain.asking import Asked, read_query
 from embedder.domain.near import Spelling
 from embedder.domain.ranking import Listing, Ranked
 from embedder.legs import Legs, Reach
-from embedder.providers.embedder import Embedder
 from embedder.queries import results, scope, search
 from embedder.queries.search import Passage
 from embedder.query_vectors import QueryVectors, Vector
+from embedder.registry import Current, Registry
 from embedder.reranking import Reranking
 from embedder.spelling import spell
 from embedder.wanted import MOST_CANDIDATES, Found, Quality, Results, SortBy, Wanted
@@ -38,6 +38,7 @@ class _Question:
     wanted: Wanted
     asked: Asked
     spelling: Spelling
+    model: Current
     vector: Vector | None
 
     @property
@@ -51,7 +52,7 @@ class Search:
     """``exact_chunks``: scopes of up to so many chunks are searched without the vector index."""
 
     db: Database
-    embedder: Embedder
+    models: Registry
     ef_search: int
     exact_chunks: int
     vectors: QueryVectors = field(default_factory=QueryVectors)
@@ -81,9 +82,9 @@ class Search:
 
     async def _understand(self, user_id: UUID, wanted: Wanted) -> _Question:
         """The vector is made while the words are looked up, and made again if they were meant otherwise."""
-        asked = read_query(wanted.query)
+        asked, model = read_query(wanted.query), await self.models.current()
         needs_vector = wanted.mode in ("hybrid", "semantic")
-        making = asyncio.create_task(self.vectors.of(self.embedder, wanted.query)) if needs_vector else None
+        making = asyncio.create_task(self.vectors.of(model.embedder, wanted.query)) if needs_vector else None
         try:
             spelling = await spell(self.db, user_id, asked)
             vector = await making if making else None
@@ -91,8 +92,8 @@ class Search:
             if making:
                 making.cancel()
         if needs_vector and spelling.meant:
-            vector = await self.vectors.of(self.embedder, spelling.meant)
-        return _Question(user_id, wanted, asked, spelling, vector)
+            vector = await self.vectors.of(model.embedder, spelling.meant)
+        return _Question(user_id, wanted, asked, spelling, model, vector)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncGenerator[Connection]:
@@ -115,7 +116,7 @@ class Search:
             question.wanted,
             question.asked,
             question.spelling,
-            self.embedder.name,
+            question.model,
             question.vector,
             reach,
         )
@@ -168,7 +169,7 @@ class Search:
     def _key(self, question: _Question) -> bytes:
         """Of everything that the order depends on except the index itself."""
         wanted = replace(question.wanted, limit=0, offset=0)
-        return hashlib.sha256(repr((question.user_id, wanted, self.embedder.name)).encode()).digest()
+        return hashlib.sha256(repr((question.user_id, wanted, question.model.name)).encode()).digest()
 
 
 def _page(wanted: Wanted, ranked: Sequence[Ranked]) -> Sequence[Ranked]:

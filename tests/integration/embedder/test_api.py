@@ -271,6 +271,34 @@ async def test_retrieval_gives_words_lines_and_generations(ask: Ask, me: UUID, c
     assert "words" not in plain["chunks"][0]["metadata"]
 
 
+async def test_retrieval_widens_passages_to_windows(ask: Ask, world: World, me: UUID, collection: UUID) -> None:
+    world.chunk_tokens = 12
+    turns = [("Anna", f"Point {i}: the {word} was talked about today.") for i, word in enumerate("abcdefg")]
+    turns[3] = ("Ben", "Point 3: penguins were talked about today.")
+    asset = await world.recording(collection, turns)
+    listed = (await ask(me, "GET", f"/api/assets/{asset}/chunks", asset=asset)).json()["items"]
+    question = {"query": "penguins", "top_k": 20, "window": 2, "mode": "lexical"}
+    (found,) = (await ask(me, "POST", "/api/retrieval/query", json=question)).json()["chunks"]
+    index, window = found["metadata"]["chunk_index"], found["metadata"]["window"]
+    around = listed[max(0, index - 2) : index + 3]
+    assert len(around) == 5
+    assert window == {
+        "text": " ".join(chunk["text"] for chunk in around),
+        "start_seconds": around[0]["locator"]["start_seconds"],
+        "end_seconds": around[-1]["locator"]["end_seconds"],
+        "first_chunk_index": index - 2,
+        "last_chunk_index": index + 2,
+    }
+    assert found["content"] in window["text"]
+    # It ends where the recording ends.
+    whole = (await ask(me, "POST", "/api/retrieval/query", json=question | {"window": 10})).json()["chunks"][0]
+    assert whole["metadata"]["window"]["text"] == " ".join(text for _, text in turns)
+    plain = (await ask(me, "POST", "/api/retrieval/query", json=question | {"window": 0})).json()["chunks"][0]
+    assert "window" not in plain["metadata"]
+    for wrong in (-1, 11, "all"):
+        assert (await ask(me, "POST", "/api/retrieval/query", json=question | {"window": wrong})).status_code == 422
+
+
 async def test_retrieval_narrows_and_refuses_unknown_filters(
     ask: Ask, world: World, me: UUID, collection: UUID, asset: UUID
 ) -> None:

@@ -16,7 +16,9 @@ from common.store import ObjectStore
 from common.transcript import Segment, Speaker, Transcript, Word
 from embedder.handlers import Handlers
 from embedder.indexing import Indexer
+from embedder.providers.catalogue import UnknownModel
 from embedder.providers.embedder import Embedder
+from embedder.registry import Registry
 from embedder.searching import Results, Search, Wanted
 
 SECONDS_PER_WORD = 0.4
@@ -66,11 +68,22 @@ class World:
     embedder: Embedder
     chunk_tokens: int = 60
     exact_chunks: int = 10_000
+    others: dict[str, Embedder] = field(default_factory=dict[str, Embedder])
     collections: dict[UUID, UUID] = field(default_factory=dict)
 
     @property
+    def models(self) -> Registry:
+        return Registry(self.db, self._open, self.embedder.name)
+
+    def _open(self, name: str) -> Embedder:
+        known = {self.embedder.name: self.embedder} | self.others
+        if name not in known:
+            raise UnknownModel(f"no model {name}", "Use another.")
+        return known[name]
+
+    @property
     def indexer(self) -> Indexer:
-        return Indexer(self.db, self.store, self.embedder, self.chunk_tokens, batch=8)
+        return Indexer(self.db, self.store, self.models, self.chunk_tokens, batch=8)
 
     @property
     def handlers(self) -> Handlers:
@@ -78,7 +91,7 @@ class World:
 
     @property
     def search(self) -> Search:
-        return Search(self.db, self.embedder, ef_search=100, exact_chunks=self.exact_chunks)
+        return Search(self.db, self.models, ef_search=100, exact_chunks=self.exact_chunks)
 
     async def user(self) -> UUID:
         user_id = uuid7()

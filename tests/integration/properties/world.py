@@ -29,6 +29,7 @@ from common.service import Service
 from common.together import Together
 from embedder.main import build as build_embedder
 from embedder.queries.models import register_model
+from embedder.registry import Registry
 from embedder.settings import EmbedderSettings
 from fetcher.main import build as build_fetcher
 from fetcher.settings import FetcherSettings
@@ -293,7 +294,8 @@ def _quicken_asr(service: Service, ear: Ear) -> None:
 
 def _quicken_embedder(service: Service) -> None:
     handler = cast("Any", service.consumer.handlers[e.TranscriptCompleted.type]).__self__
-    indexer = replace(handler.indexer, embedder=Letters(), chunk_tokens=6)
+    models = Registry(handler.db, lambda _: Letters(), Letters.name)
+    indexer = replace(handler.indexer, models=models, chunk_tokens=6)
     _with(service, e.TranscriptCompleted, indexer=indexer)
     _with(service, e.ProcessingRestarted, indexer=indexer)
 

@@ -15,6 +15,7 @@ from earshot.cli import (
     parked,
     play,
     profiles,
+    reindex,
     search,
     speakers,
     stack,
@@ -71,6 +72,7 @@ app.add_typer(keys.keys, name="keys", rich_help_panel="People and places")
 app.add_typer(keys.collections, name="collections", rich_help_panel="People and places")
 app.add_typer(profiles.profiles, name="profiles", rich_help_panel="People and places")
 app.add_typer(parked.parked, name="parked", rich_help_panel="For administrators")
+app.command("reindex", rich_help_panel="For administrators")(reindex.reindex)
 
 
 def print_version(wanted: bool) -> None:

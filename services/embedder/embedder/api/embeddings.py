@@ -11,8 +11,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from embedder.providers.embedder import Embedder, Vectors
+from embedder.queries import models
+from embedder.registry import Registry
 
-# Any of these names means the model that this service has.
+# Any of these names means the model that search uses.
 _ANY = ("default", "")
 _MOST_TEXTS = 2048
 _LONGEST_TEXT = 32_768
@@ -80,7 +82,7 @@ def _anybody(request: Request) -> None:
 class EmbeddingsApi:
     """The route of vectors."""
 
-    embedder: Embedder
+    models: Registry
 
     def routes(self) -> APIRouter:
         router = APIRouter(tags=["search"])
@@ -98,27 +100,37 @@ class EmbeddingsApi:
 
     async def embed(self, query: EmbeddingsQuery) -> Embeddings:
         """As OpenAI's `POST /v1/embeddings`; `model` may be `default`. What is longer than the model reads is cut."""
-        if query.model not in (*_ANY, self.embedder.name):
-            raise ApiError(
-                404,
-                "model_not_found",
-                f"There is no model {query.model!r} here.",
-                advice=f"Use {self.embedder.name!r}, or default.",
-                errors=[{"field": "model", "message": "not known"}],
-            )
-        if query.dimensions not in (None, self.embedder.dimensions):
+        embedder = await self._embedder(query.model)
+        if query.dimensions not in (None, embedder.dimensions):
             raise invalid(
-                f"dimensions: {self.embedder.name} has {self.embedder.dimensions} and cannot make {query.dimensions}.",
+                f"dimensions: {embedder.name} has {embedder.dimensions} and cannot make {query.dimensions}.",
                 advice="Leave dimensions out.",
             )
         texts = [query.input] if isinstance(query.input, str) else query.input
-        vectors = await self.embedder.embed(texts)
-        tokens = sum(await asyncio.to_thread(self.embedder.count_tokens, list(texts)))
+        vectors = await embedder.embed(texts)
+        tokens = sum(await asyncio.to_thread(embedder.count_tokens, list(texts)))
         return Embeddings(
             data=[Embedding(index=i, embedding=_encoded(vectors, i, query.encoding_format)) for i in range(len(texts))],
-            model=self.embedder.name,
+            model=embedder.name,
             usage=EmbeddingsUsage(prompt_tokens=tokens, total_tokens=tokens),
         )
+
+    async def _embedder(self, name: str) -> Embedder:
+        """Raises ApiError 404 for a model that the index has no vectors of."""
+        current = await self.models.current()
+        if name in (*_ANY, current.name):
+            return current.embedder
+        async with self.models.db.acquire() as conn:
+            row = await models.find_model(conn, name)
+        if row is None or not row.live:
+            raise ApiError(
+                404,
+                "model_not_found",
+                f"There is no model {name!r} here.",
+                advice=f"Use {current.name!r}, or default.",
+                errors=[{"field": "model", "message": "not known"}],
+            )
+        return self.models.embedder(name)
 
 
 def _encoded(vectors: Vectors, row: int, encoding: Literal["float", "base64"]) -> list[float] | str:

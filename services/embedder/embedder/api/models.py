@@ -96,12 +96,16 @@ class RetrievalQuery(BaseModel):
     collection_id: UUID | None = None
     sources: list[Source] | None = Field(default=None, min_length=1)
     filters: RetrievalFilters = RetrievalFilters()
+    window: int = Field(
+        default=0, ge=0, le=10, description="Add what was said around: so many chunks before and behind each"
+    )
     include_words: bool = Field(default=False, description="Add words and lines with their times to the metadata")
 
 
 class RetrievedChunk(BaseModel):
     """A passage for a program; ``metadata`` names asset, collection, title, kind, revision, locator, url, scores,
-    heard_as, and on request ``words`` [[from, to, start, end]] and ``lines`` [[from, to, start, end, speaker]]."""
+    heard_as, and on request ``words`` [[from, to, start, end]], ``lines`` [[from, to, start, end, speaker]] and
+    ``window`` {text, start_seconds, end_seconds, first_chunk_index, last_chunk_index} around the content."""
 
     chunk_id: UUID
     content: str

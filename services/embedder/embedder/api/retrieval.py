@@ -1,8 +1,11 @@
 """Retrieval for programs: passages with everything a citation needs, and the generations they were found in."""
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+from uuid import UUID
 
 from common.identity import CurrentCaller
 from fastapi import APIRouter
@@ -12,6 +15,7 @@ from embedder.api.passages import show
 from embedder.api.scope import check_scope
 from embedder.domain.words import language_code
 from embedder.queries.scope import Filters
+from embedder.queries.windows import Neighbour, read_windows
 from embedder.searching import Found, Results, Search, Wanted
 
 _KINDS: dict[Source, str] = {
@@ -53,9 +57,23 @@ class RetrievalApi:
         await check_scope(self.search.db, caller.user_id, replace(filters, asset_ids=None))
         wanted = Wanted(query.query, query.mode, filters, query.top_k, quality=query.quality)
         results = await self.search.run(caller.user_id, wanted)
+        windows = await self._windows(caller.user_id, query, filters, results)
         return RetrievalAnswer(
-            chunks=[_chunk(found, results, query) for found in results.found], generations=results.generations
+            chunks=[_chunk(found, results, query, windows) for found in results.found],
+            generations=results.generations,
         )
+
+    async def _windows(
+        self, user_id: UUID, query: RetrievalQuery, filters: Filters, results: Results
+    ) -> dict[int, list[Neighbour]]:
+        """By the number of the chunk found; empty where none are asked for."""
+        around: defaultdict[int, list[Neighbour]] = defaultdict(list)
+        if query.window and results.found:
+            numbers = [found.passage.number for found in results.found]
+            async with self.search.db.acquire() as conn:
+                for neighbour in await read_windows(conn, user_id, filters, numbers, query.window):
+                    around[neighbour.around].append(neighbour)
+        return around
 
 
 def _filters(query: RetrievalQuery) -> Filters:
@@ -75,7 +93,19 @@ def _filters(query: RetrievalQuery) -> Filters:
     )
 
 
-def _chunk(found: Found, results: Results, query: RetrievalQuery) -> RetrievedChunk:
+def _window(chunks: Sequence[Neighbour]) -> dict[str, Any]:
+    return {
+        "text": " ".join(chunk.content for chunk in chunks),
+        "start_seconds": chunks[0].locator.get("start_seconds"),
+        "end_seconds": chunks[-1].locator.get("end_seconds"),
+        "first_chunk_index": chunks[0].chunk_index,
+        "last_chunk_index": chunks[-1].chunk_index,
+    }
+
+
+def _chunk(
+    found: Found, results: Results, query: RetrievalQuery, windows: Mapping[int, Sequence[Neighbour]]
+) -> RetrievedChunk:
     passage, shown = found.passage, show(found, results, query.mode)
     metadata: dict[str, Any] = {
         "asset_id": passage.asset_id,
@@ -93,6 +123,9 @@ def _chunk(found: Found, results: Results, query: RetrievalQuery) -> RetrievedCh
     }
     if query.include_words:
         metadata |= {"words": json.loads(passage.words), "lines": json.loads(passage.lines)}
+    # What was corrected between the two looks has no window any more.
+    if around := windows.get(passage.number):
+        metadata |= {"window": _window(around)}
     return RetrievedChunk(
         chunk_id=passage.id,
         content=passage.content,

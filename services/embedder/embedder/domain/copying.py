@@ -13,11 +13,18 @@ _INT4_OID = 23
 _TEXT_OID = 25
 
 
-def row(*fields: bytes) -> bytes:
-    parts = [struct.pack(">h", len(fields))]
-    for field in fields:
-        parts += (struct.pack(">i", len(field)), field)
-    return b"".join(parts)
+def row(*values: bytes) -> bytes:
+    return beginning(len(values)) + fields(*values)
+
+
+def beginning(count: int) -> bytes:
+    """Of a row of so many fields; what follows may be made in pieces."""
+    return struct.pack(">h", count)
+
+
+def fields(*values: bytes) -> bytes:
+    """Some of a row's fields, one after another."""
+    return b"".join(part for value in values for part in (len(value).to_bytes(4, "big"), value))
 
 
 def int4(value: int) -> bytes:
@@ -42,7 +49,11 @@ def text_array(values: Sequence[str]) -> bytes:
 
 
 def int4_array(values: Sequence[int]) -> bytes:
-    return _array(_INT4_OID, [int4(value) for value in values])
+    if not values:
+        return _array(_INT4_OID, [])
+    elements = np.empty((len(values), 2), ">i4")
+    elements[:, 0], elements[:, 1] = 4, values
+    return struct.pack(">iiIii", 1, 0, _INT4_OID, len(values), 1) + elements.tobytes()
 
 
 def _array(oid: int, elements: Sequence[bytes]) -> bytes:
@@ -52,20 +63,18 @@ def _array(oid: int, elements: Sequence[bytes]) -> bytes:
     return head + b"".join(struct.pack(">i", len(element)) + element for element in elements)
 
 
-def halfvec(vector: NDArray[np.float32]) -> bytes:
-    """pgvector's half-precision vector; ``vector`` has one dimension."""
-    return struct.pack(">HH", len(vector), 0) + vector.astype(">f2").tobytes()
+# How a position carries its weight, in its two highest bits.
+_WEIGHTS = {"A": 3 << 14, "B": 2 << 14, "C": 1 << 14, "D": 0}
 
 
 def tsvector(words: Iterable[tuple[str, int, str]]) -> bytes:
     """Lexemes as (word, position from 1, weight ``A`` to ``D``)."""
-    places: dict[bytes, list[int]] = {}
+    places: dict[str, bytes] = {}
     for word, position, weight in words:
-        place = position | "DCBA".index(weight) << 14
-        places.setdefault(text(word), []).append(place)
+        places[word] = places.get(word, b"") + (position | _WEIGHTS[weight]).to_bytes(2, "big")
     parts = [struct.pack(">I", len(places))]
-    for word in sorted(places):
-        parts.append(word + b"\0" + struct.pack(f">H{len(places[word])}H", len(places[word]), *places[word]))
+    for name, found in sorted([(text(word), found) for word, found in places.items()]):
+        parts += (name, b"\0", (len(found) // 2).to_bytes(2, "big"), found)
     return b"".join(parts)
 
 
@@ -109,9 +118,29 @@ def postings(
     return rows.tobytes()
 
 
-def embeddings(chunk_numbers: Sequence[int], asset_number: int, vectors: NDArray[np.float32]) -> bytes:
-    """Rows of ``embeddings_<model>``; ``vectors`` of shape (chunks, dimensions)."""
-    asset = int4(asset_number)
-    return b"".join(
-        row(int4(number), asset, halfvec(vector)) for number, vector in zip(chunk_numbers, vectors, strict=True)
+def embeddings(chunk_numbers: Sequence[int], asset_numbers: int | Sequence[int], vectors: NDArray[np.float32]) -> bytes:
+    """Rows of ``embeddings_<model>``; ``vectors`` of shape (chunks, dimensions), one asset for all or one for each."""
+    count, dimensions = vectors.shape
+    rows = np.zeros(count, _embedding(dimensions))
+    rows["fields"] = 3
+    rows["chunk_number_size"], rows["chunk_number"] = 4, chunk_numbers
+    rows["asset_number_size"], rows["asset_number"] = 4, asset_numbers
+    rows["embedding_size"], rows["dimensions"], rows["embedding"] = 4 + 2 * dimensions, dimensions, vectors
+    return rows.tobytes()
+
+
+def _embedding(dimensions: int) -> np.dtype[np.void]:
+    """One row as it travels; a halfvec is its dimensions, two bytes of nothing, and its numbers."""
+    return np.dtype(
+        [
+            ("fields", ">i2"),
+            ("chunk_number_size", ">i4"),
+            ("chunk_number", ">i4"),
+            ("asset_number_size", ">i4"),
+            ("asset_number", ">i4"),
+            ("embedding_size", ">i4"),
+            ("dimensions", ">u2"),
+            ("unused", ">u2"),
+            ("embedding", ">f2", (dimensions,)),
+        ]
     )

@@ -9,19 +9,21 @@ from common.db import Connection
 
 from embedder.domain import copying
 from embedder.domain.renewal import HeldChunk
+from embedder.queries.models import embeddings_table
 
 _COLUMNS = (
     "id",
     "number",
     "asset_id",
+    "term_ids",
     "chunk_index",
     "content",
     "locator",
     "speakers",
+    "names",
     "words",
     "lines",
     "phrase",
-    "term_ids",
 )
 
 
@@ -35,10 +37,6 @@ class ChunkRow:
     locator: dict[str, Any]
     words: str
     lines: str
-
-
-def embeddings_table(model_id: int) -> str:
-    return f"embeddings_{model_id:d}"
 
 
 async def reserve_numbers(conn: Connection, count: int) -> list[int]:

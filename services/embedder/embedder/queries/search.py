@@ -11,7 +11,7 @@ from common.db import Connection
 from numpy.typing import NDArray
 
 from embedder.domain.ranking import Scored
-from embedder.queries.chunks import embeddings_table
+from embedder.queries.models import embeddings_table
 from embedder.queries.scope import Arguments, Filters, allowed, count, spoken
 
 # BM25: Robertson and Zaragoza (2009), with the usual constants.
