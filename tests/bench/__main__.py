@@ -1,23 +1,32 @@
 """``make bench``: side by side in one run, see SECTIONS. Name some to run only those.
 
-Messaging has four parts that can be named too: consuming, relaying, poison, backlog.
+Messaging has four parts that can be named too: consuming, relaying, poison, backlog. So has speech: engines, speakers,
+scheduling, sharing. ``gpu`` runs only when it is named, and only where there is one.
 """
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bench import broker_away, ingest, search, whole
+from bench.lines import HEADS, Line
 from bench.messaging import backlog, consuming, poison, relaying
 from bench.messaging.ground import prepared
-from bench.messaging.lines import HEADS, Line
+from bench.speech import engines, scheduling, sharing, speakers
 from common.logs import configure_logging
 from rich.console import Console
 from rich.table import Table
 from stack.testing import ThrowawayStack
 
-SECTIONS = ("rest", "overhead", "messaging", "search", "ingest", "broker-away")
+SECTIONS = ("rest", "overhead", "messaging", "search", "ingest", "speech", "broker-away")
 MESSAGING = {"consuming": consuming.run, "relaying": relaying.run, "poison": poison.run, "backlog": backlog.run}
+SPEECH: Mapping[str, Callable[[], Awaitable[list[Line]]]] = {
+    "engines": engines.run,
+    "speakers": speakers.run,
+    "scheduling": scheduling.run,
+    "sharing": sharing.run,
+}
+GPU = "gpu"
 console = Console()
 
 
@@ -48,12 +57,21 @@ async def run_messaging(wanted: Sequence[str]) -> None:
     show("Messaging (medians of interleaved rounds)", HEADS, [line.cells for line in measured])
 
 
+async def run_speech(wanted: Sequence[str]) -> None:
+    measured: list[Line] = []
+    for name, part in SPEECH.items():
+        if name in wanted or "speech" in wanted:
+            console.print(f"[dim]speech: {name} …[/dim]")
+            measured += await part()
+    show("Speech", HEADS, [line.cells for line in measured])
+
+
 def main() -> None:
     configure_logging("bench", "WARNING", "console")
     wanted = sys.argv[1:] or SECTIONS
-    unknown = set(wanted) - {*SECTIONS, *MESSAGING}
-    if unknown:
-        sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join((*SECTIONS, *MESSAGING))}")
+    known = (*SECTIONS, *MESSAGING, *SPEECH, GPU)
+    if unknown := set(wanted) - set(known):
+        sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     if {"rest", "overhead"} & set(wanted):
         run_whole(wanted)
     if {"messaging", *MESSAGING} & set(wanted):
@@ -62,6 +80,10 @@ def main() -> None:
         asyncio.run(search.main())
     if "ingest" in wanted:
         show("Indexing (medians, recording by recording)", ingest.HEADS, ingest.main())
+    if {"speech", *SPEECH} & set(wanted):
+        asyncio.run(run_speech(wanted))
+    if GPU in wanted:
+        speakers.run_with_torch("bench.speech.gpu")
     if "broker-away" in wanted:
         show("The gateway while the broker is away", broker_away.HEADS, asyncio.run(broker_away.run()))
 

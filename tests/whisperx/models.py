@@ -1,11 +1,13 @@
-"""Tiny models on disk in the exact formats of the big ones, made in seconds: nothing can be downloaded in tests.
+"""Models on disk in the exact formats of the real ones, made on the spot: nothing can be downloaded in tests.
 
-The Whisper is not random: it is trained on a handful of windows until it says their sentences, knows their language
-from a foreign one, and minds key terms. So a test sees whether sound, prompt and batch reached the model.
+The Whisper of ``make_whisper`` is not random: it is trained on a handful of windows until it says their sentences,
+knows their language from a foreign one, and minds key terms. So a test sees whether sound, prompt and batch reached the
+model. That of ``make_random_whisper`` knows nothing, says text of any length, and can be as large as the largest.
 """
 
 import json
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,28 @@ from transformers import (
 
 # The layout of ids of every multilingual Whisper before large-v3; CTranslate2 goes by it.
 _TEXT_TOKENS = 50257
+_LANGUAGES = 99
 _VOCABULARY = 51865
 _ALL_STEPS = 260
 # Language, task, no timestamps, and the first words, of which some are the same.
 _DECIDING = 8
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a Whisper's speed depends on. ``languages``: as many as are in its vocabulary."""
+
+    width: int
+    layers: int  # of the encoder, and of the decoder
+    heads: int
+    mels: int
+    languages: int
+
+
+TINY = Shape(width=32, layers=1, heads=2, mels=80, languages=_LANGUAGES)
+LARGE_V3 = Shape(width=1280, layers=32, heads=20, mels=128, languages=100)
+# Made and used in every way like the large one.
+TINY_V3 = replace(LARGE_V3, width=64, layers=1, heads=2)
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,41 @@ def make_whisper(folder: Path, lessons: list[Lesson], steps: int = _ALL_STEPS) -
         model.model.encoder.conv1.weight *= 100
         model.model.encoder.conv2.weight *= 10
     _train(model, tokens, lessons, steps)
-    languages = {f"<|{code}|>": tokens.token_to_id(f"<|{code}|>") for code in _LANGUAGE_CODES[:99]}
+    return _save(model, tokens, folder, TINY)
+
+
+def make_random_whisper(folder: Path, shape: Shape) -> Path:
+    """A Whisper that says one text token after the other and never ends by itself, in CTranslate2's format.
+
+    In half precision where it is large: 3 GB for large-v3, and as much again while it is converted.
+    """
+    torch.manual_seed(0)
+    tokens = _tokenizer(["What a random model says means nothing."], shape.languages)
+    end = tokens.token_to_id("<|endoftext|>")
+    config = WhisperConfig(
+        vocab_size=_VOCABULARY - _LANGUAGES + shape.languages,
+        d_model=shape.width,
+        encoder_layers=shape.layers,
+        decoder_layers=shape.layers,
+        encoder_attention_heads=shape.heads,
+        decoder_attention_heads=shape.heads,
+        encoder_ffn_dim=4 * shape.width,
+        decoder_ffn_dim=4 * shape.width,
+        num_mel_bins=shape.mels,
+        decoder_start_token_id=tokens.token_to_id("<|startoftranscript|>"),
+        **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), end),
+    )
+    model = WhisperForConditionalGeneration(config)
+    with torch.no_grad():
+        # Neither the end nor a time is ever likelier than the likeliest of fifty thousand pieces of text.
+        model.model.decoder.embed_tokens.weight[end:] = 0
+    return _save(model, tokens, folder, shape)
+
+
+def _save(model: Any, tokens: Tokenizer, folder: Path, shape: Shape) -> Path:
+    """As the hub has it, then as CTranslate2 reads it; only the latter stays."""
+    ids = {name: tokens.token_to_id(name) for name in ("<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>")}
+    languages = {f"<|{code}|>": tokens.token_to_id(f"<|{code}|>") for code in _LANGUAGE_CODES[: shape.languages]}
     model.generation_config = GenerationConfig(
         decoder_start_token_id=ids["<|startoftranscript|>"],
         max_length=448,
@@ -82,15 +136,17 @@ def make_whisper(folder: Path, lessons: list[Lesson], steps: int = _ALL_STEPS) -
         task_to_id={task: tokens.token_to_id(f"<|{task}|>") for task in ("transcribe", "translate")},
         no_timestamps_token_id=ids["<|notimestamps|>"],
         alignment_heads=[[0, 0], [0, 1]],
-        **ends,
+        **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), ids["<|endoftext|>"]),
     )
+    large = shape.width > TINY.width
     source = folder / "transformers"
-    model.save_pretrained(source)
-    _save_tokenizer(tokens, source)
-    WhisperFeatureExtractor(feature_size=80).save_pretrained(source)
-    TransformersConverter(str(source), copy_files=["tokenizer.json", "preprocessor_config.json"]).convert(
-        str(folder / "whisper")
-    )
+    (model.half() if large else model).save_pretrained(source)
+    _save_tokenizer(tokens, source, shape.languages)
+    WhisperFeatureExtractor(feature_size=shape.mels).save_pretrained(source)
+    files = ["tokenizer.json", "preprocessor_config.json"]
+    converter = TransformersConverter(str(source), copy_files=files, load_as_float16=large, low_cpu_mem_usage=large)
+    converter.convert(str(folder / "whisper"), quantization="float16" if large else None)
+    shutil.rmtree(source)
     return folder / "whisper"
 
 
@@ -153,7 +209,7 @@ def _token_ids(tokens: Tokenizer, lesson: Lesson) -> tuple[list[int], int]:
     return [*before, *begin, *text, tokens.token_to_id("<|endoftext|>")], len(before)
 
 
-def _tokenizer(texts: list[str]) -> Tokenizer:
+def _tokenizer(texts: list[str], languages: int = _LANGUAGES) -> Tokenizer:
     """Byte pairs of these texts, filled up to the size of Whisper's vocabulary."""
     small = Tokenizer(models.BPE())
     small.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -169,18 +225,18 @@ def _tokenizer(texts: list[str]) -> Tokenizer:
     vocabulary[""] = _TEXT_TOKENS - 1
     tokens = Tokenizer.from_str(json.dumps(written))
     tokens.decoder = decoders.ByteLevel()
-    tokens.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in _special_tokens()])
+    tokens.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in _special_tokens(languages)])
     tokens.add_tokens([AddedToken(f"<|{at * 0.02:.2f}|>", special=False, normalized=False) for at in range(1501)])
     return tokens
 
 
-def _special_tokens() -> list[str]:
+def _special_tokens(languages: int) -> list[str]:
     tasks = ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
-    return [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *_LANGUAGE_CODES[:99], *tasks)]
+    return [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *_LANGUAGE_CODES[:languages], *tasks)]
 
 
-def _save_tokenizer(tokens: Tokenizer, folder: Path) -> None:
-    end, *others = _special_tokens()
+def _save_tokenizer(tokens: Tokenizer, folder: Path, languages: int) -> None:
+    end, *others = _special_tokens(languages)
     WhisperTokenizerFast(
         tokenizer_object=tokens,
         bos_token=end,
@@ -191,8 +247,8 @@ def _save_tokenizer(tokens: Tokenizer, folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-def make_aligner(folder: Path) -> Path:
-    """A wav2vec2 with random weights that knows the English letters."""
+def make_aligner(folder: Path, *, tiny: bool = True) -> Path:
+    """A wav2vec2 with random weights that knows the English letters; of the shape of wav2vec2-base, or a tiny one."""
     torch.manual_seed(0)
     folder.mkdir(parents=True)
     names = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ"]
@@ -203,16 +259,15 @@ def make_aligner(folder: Path) -> Path:
     Wav2Vec2Processor(
         feature_extractor=hearing, tokenizer=Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))
     ).save_pretrained(folder)
-    config = Wav2Vec2Config(
-        vocab_size=len(names),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        conv_dim=(32,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=4,
-        pad_token_id=0,
-    )
+    small: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "conv_dim": (32,) * 7,
+        "num_conv_pos_embeddings": 16,
+        "num_conv_pos_embedding_groups": 4,
+    }
+    config = Wav2Vec2Config(vocab_size=len(names), pad_token_id=0, **small if tiny else {})
     Wav2Vec2ForCTC(config).save_pretrained(folder)
     return folder

@@ -2,9 +2,7 @@
 
 import asyncio
 import itertools
-import json
 import os
-import subprocess
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -13,23 +11,19 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from asr.domain.attribution import attribute
-from asr.domain.cut import cut_parts
 from asr.domain.grouping import Limits, group_voices
 from asr.domain.packing import pack, unpack
-from asr.domain.spans import Span, SpeechRules, find_speech
+from asr.domain.spans import Span
 from asr.domain.stretch import Stretch
 from asr.domain.turns import turns_of
 from asr.domain.voices import OWN_GROUPING, Voices, join_voices
 from asr.providers.diarizer import DiarizerFailed
 from asr.providers.diarizers import ModelDiarizer, choose_diarizer
-from asr.providers.engine import Wishes
-from asr.providers.listening import listen
-from asr.providers.pocketsphinx import PocketSphinx
 from asr.providers.voices_builtin import BuiltinVoices
 from asr.providers.voices_find import find_voices
 from asr.settings import AsrSettings
 
+from tests.whisperx.told import tell_speakers
 from tests.whisperx.voices import (
     DATA,
     DEMO,
@@ -44,7 +38,6 @@ from tests.whisperx.voices import (
 # Before anything imports what reads them.
 os.environ |= {"HF_HUB_OFFLINE": "1", "PYANNOTE_METRICS_ENABLED": "0"}
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(1800)]
-RULES = SpeechRules(pause_seconds=0.45)
 SEAMS = (7.3, 15.2, 24.0)
 
 
@@ -107,42 +100,13 @@ def test_parts_give_the_speakers_of_pyannotes_whole_file_pipeline(ears: BuiltinV
 async def test_words_are_their_speakers(
     recording: Path, diarizer_of: Callable[..., ModelDiarizer], tmp_path: Path
 ) -> None:
-    audio = tmp_path / "sound.flac"
-    shape = ["-ar", "16000", "-ac", "1", "-sample_fmt", "s16"]
-    subprocess.run(["ffmpeg", "-v", "error", "-i", recording.with_suffix(".opus"), *shape, audio], check=True)
-    utterances = find_speech(listen(audio), RULES)
-    parts = cut_parts(utterances, 60.0, 300.0)
-    assert len(parts) > 1
-    ends = [*(part.start for part in parts[1:]), None]
     diarizer = diarizer_of()
     assert diarizer.name == "builtin"
-    voices = join_voices(
-        [
-            await diarizer.find_voices(audio, Stretch(part.start if part.index else None, end, part.utterances))
-            for part, end in zip(parts, ends, strict=True)
-        ]
-    )
-    turns = turns_of(voices, await diarizer.group(voices, Limits()))
-    engine = PocketSphinx(1, 60)
-    words = [word async for said in engine.recognise(audio, utterances, Wishes()) for word in said.words]
-    await engine.close()
-    said_by = json.loads(recording.with_suffix(".json").read_text())["turns"]
-    expected = [_speaker(said_by, (word.start + word.end) / 2) for word in words]
-    found = attribute(words, turns)
-    assert len(set(found)) == len({turn["speaker"] for turn in said_by})
-    name = {voice: max(set(expected), key=lambda one: _both(found, expected, voice, one)) for voice in set(found)}
-    share = np.mean([name[voice] == who for voice, who in zip(found, expected, strict=True)])
-    print(f"words with the right speaker in {recording.name}: {share:.3f}")
-    assert len(set(name.values())) == len(name)
-    assert share >= 0.95
-
-
-def _speaker(turns: list[dict[str, Any]], at: float) -> str:
-    return min(turns, key=lambda turn: max(turn["start"] - at, at - turn["end"], 0.0))["speaker"]
-
-
-def _both(found: list[str], expected: list[str], voice: str, who: str) -> int:
-    return sum(pair == (voice, who) for pair in zip(found, expected, strict=True))
+    told = await tell_speakers(recording.with_suffix(".opus"), diarizer, tmp_path)
+    print(f"words with the right speaker in {recording.name}: {told.right_share:.3f}")
+    assert told.parts > 1
+    assert told.voices == told.people == told.named_after
+    assert told.right_share >= 0.95
 
 
 @pytest.fixture(scope="session")

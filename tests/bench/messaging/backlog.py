@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
+from bench.lines import Line
 from bench.messaging import worker
 from bench.messaging.ground import POOL_SIZE, SERVICE, Ground, sealed
-from bench.messaging.lines import Line
 from common.broker import Publisher
 from common.db import Database
 from common.outbox import Relay

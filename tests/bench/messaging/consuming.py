@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import psutil
+from bench.lines import ROUNDS, Line, at_least, middle
 from bench.messaging import celery_worker
 from bench.messaging.ground import Ground, sealed
-from bench.messaging.lines import ROUNDS, Line, at_least, middle
 
 MESSAGES = 8000
 RAW_GOAL = 0.7

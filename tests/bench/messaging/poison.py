@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from bench.lines import Line
 from bench.messaging import worker
 from bench.messaging.ground import QUEUE, Ground, fact
-from bench.messaging.lines import Line
 from bench.messaging.offering import PER_SECOND, Say, at_random, offer, saying_process
 from common import topology
 from common.broker import Publisher

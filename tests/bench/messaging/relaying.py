@@ -4,8 +4,8 @@ import asyncio
 from time import perf_counter
 
 import aio_pika
+from bench.lines import ROUNDS, Line, at_least, middle
 from bench.messaging.ground import POOL_SIZE, SERVICE, Ground, sealed
-from bench.messaging.lines import ROUNDS, Line, at_least, middle
 from common import topology
 from common.broker import Publisher
 from common.db import Database

@@ -84,10 +84,11 @@ class Gated(_Steady):
 
     def __init__(self, breaks: Exception | None = None) -> None:
         self.begun, self.ended, self.open = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.at_once = self.most_at_once = 0
+        self.at_once = self.most_at_once = self.taken = 0
         self._breaks = breaks
 
     async def recognise(self, audio: Path, utterances: Sequence[Span], wishes: Wishes) -> AsyncGenerator[Recognised]:
+        self.taken += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         self.begun.set()

@@ -1,78 +1,35 @@
 """Three hours among many workers on a real broker: how much faster, and what the death of one costs."""
 
 import asyncio
-import random
 import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-from asr.main import build
 from asr.settings import AsrSettings
-from common.events import PartPlanned, TranscriptCompleted
-from common.identity import Signer, new_key_pair
-from common.service import Service
+from common.events import TranscriptCompleted
 
-from tests.faults.tones import RATE, record
 from tests.integration.asr.conftest import SECOND, Bench
-from tests.integration.asr.steady import BEGUN_VARIABLE, SimulatedTime, Steady
+from tests.integration.asr.sharing import make_three_hours, share
+from tests.integration.asr.steady import BEGUN_VARIABLE
 from tests.integration.asr.test_workers import hearing, publish, reaches, start_worker
-
-HOURS = 3
-WAIT_SECONDS = 300
-# Like WhisperX on a processor; any other gives the same speed-up.
-FACTOR = 0.5
 
 
 @pytest.fixture(scope="session")
 def three_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bursts of sound with pauses of very different lengths."""
-    path = tmp_path_factory.mktemp("long") / "three_hours.flac"
-    samples = np.frombuffer(record(12345678)[44:], np.int16)
-    chance = random.Random(3)
-    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16", format="FLAC", compression_level=0.0) as sound:
-        while sound.frames < HOURS * 3600 * RATE:
-            bursts = [np.tile(samples, chance.randint(1, 6)) for _ in range(20)]
-            pauses = [np.zeros(round(RATE * chance.choice([0.5, 0.8, 1.5, 4.0])), np.int16) for _ in bursts]
-            sound.write(np.concatenate([piece for pair in zip(bursts, pauses, strict=True) for piece in pair]))
-    return path
+    return make_three_hours(tmp_path_factory.mktemp("long") / "three_hours.flac")
 
 
 @pytest.mark.parametrize("workers", [2, 4, 8])
 async def test_three_hours_are_shared(
     settings: Callable[..., AsrSettings], rabbitmq_url: str, three_hours: Path, workers: int
 ) -> None:
-    """Planned, recorded, shared, joined by the real services; only the speed of recognition is simulated."""
-    planner = Bench(build(settings(part_seconds=60), installed=[Steady(SimulatedTime(1, 1), FACTOR)]), signer())
-    await planner.service.db.open()
-    await planner.hand(await planner.fetched(three_hours))
-    parts = [fact for fact in await planner.said() if isinstance(fact, PartPlanned)]
-    time = SimulatedTime(workers, len(parts))
-    engines = [Steady(time, FACTOR) for _ in range(workers)]
-    services = [worker(settings, rabbitmq_url, engine) for engine in engines]
-    try:
-        async with hearing(rabbitmq_url, "transcript.completed.v1", WAIT_SECONDS) as completed:
-            await asyncio.gather(*(service.start() for service in services))
-            fact = TranscriptCompleted.model_validate(await completed())
-    finally:
-        await asyncio.gather(*(service.stop() for service in services), planner.service.stop())
-    begun = [start for engine in engines for start in engine.begun]
-    assert len(parts) > 150
-    assert len(begun) == len(set(begun)) == len(parts), "every part once"
-    assert fact.word_count >= len(parts)
-    assert time.worked / time.now >= 0.9 * workers
-
-
-def signer() -> Signer:
-    return Signer("gateway", new_key_pair()[0])
-
-
-def worker(settings: Callable[..., AsrSettings], rabbitmq_url: str, engine: Steady) -> Service:
-    made = settings(rabbitmq_url=rabbitmq_url, role="worker", part_seconds=60, database_pool_size=2)
-    return build(made, installed=[engine])
+    shared = await share(settings, rabbitmq_url, three_hours, workers)
+    assert shared.parts > 150
+    assert len(shared.begun) == len(set(shared.begun)) == shared.parts, "every part once"
+    assert shared.words >= shared.parts
+    assert shared.speedup >= 0.9 * workers
 
 
 async def test_one_killed_of_three_costs_at_most_its_part(

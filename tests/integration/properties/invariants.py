@@ -36,11 +36,12 @@ _KEYS: dict[type[e.Message], tuple[str, ...]] = {
     e.ProcessingRestarted: ("run",),
     e.ProcessingCancelled: ("run",),
     e.RecordingFetched: ("run",),
+    e.CaptionsFetched: ("run",),
     e.PartPlanned: ("run", "part_index"),
     e.TranscriptionRecognised: ("run",),
     e.TranscriptCompleted: ("revision",),
     e.TranscriptRevised: ("revision",),
-    e.AssetIndexed: ("run", "revision"),
+    e.AssetIndexed: ("run", "revision", "cause"),
     e.AssetPurged: ("service",),
 }
 

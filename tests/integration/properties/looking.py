@@ -56,10 +56,11 @@ def whole(
     keep_media: str = "audio",
     run: int = 1,
     revisions: dict[int, int] | None = None,
+    texts: dict[int, str] | None = None,
 ) -> Seen:
-    """A recording that went all the way; ``revisions`` maps each to the run that made it."""
-    text = " ".join(sound.words)
+    """A recording that went all the way; ``revisions`` maps each to its run, ``texts`` to what it reads."""
     made = revisions or {1: run}
+    reads = texts or dict.fromkeys(made, " ".join(sound.words))
     newest = max(made)
     return Seen(
         status="ready",
@@ -69,8 +70,8 @@ def whole(
         collection_id=collection_id,
         recorded_at=recorded_at,
         revision=newest,
-        transcripts={revision: (by, text) for revision, by in made.items()},
-        index=Indexed(run, newest, title, collection_id, recorded_at, text),
+        transcripts={revision: (by, reads[revision]) for revision, by in made.items()},
+        index=Indexed(run, newest, title, collection_id, recorded_at, reads[newest]),
         audio_kept=keep_media != "none",
         runs={"fetcher": run, "asr": run, "embedder": run, "chat": made[newest]},
     )

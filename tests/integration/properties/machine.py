@@ -20,7 +20,19 @@ from tests.integration.properties.world import Crash, Visit
 PICK = st.integers(0, 99)
 KEEP = st.sampled_from(["audio", "none"])
 WISHES = st.sampled_from(
-    ["rename", "move", "cancel", "retry", "again", "again fetch", *(f"retry {stage}" for stage in STAGES), "delete"]
+    [
+        *(
+            "rename",
+            "move",
+            "cancel",
+            "retry",
+            "again",
+            "again fetch",
+            *(f"retry {stage}" for stage in STAGES),
+            "delete",
+        ),
+        *("correct", "correct"),
+    ]
 )
 FAILURES = st.sampled_from(["relay dies", "ack lost", "delivered again", "crash"])
 # Recordings of one life; more would only thin out what happens to each.
@@ -62,9 +74,12 @@ class Earshot(RuleBasedStateMachine):
         return self.run_(self.life.request(self.life.collections[0], keep_media, lose_ack=False))
 
     @precondition(lambda self: len(self.life.expected) < MOST)
-    @step(target=recordings, where=PICK, keep_media=KEEP)
-    def request(self, where: int, keep_media: str) -> Expected:
-        return self.run_(self.life.request(self.life.collections[where % 2], keep_media, lose_ack=True))
+    @step(target=recordings, where=PICK, keep_media=KEEP, subtitles=st.booleans())
+    def request(self, where: int, keep_media: str, subtitles: bool) -> Expected:
+        collection = self.life.collections[where % 2]
+        if subtitles:
+            return self.run_(self.life.subtitle(collection, keep_media))
+        return self.run_(self.life.request(collection, keep_media, lose_ack=True))
 
     @step(it=recordings, wish=WISHES, where=PICK)
     def wish(self, it: Expected, wish: str, where: int) -> None:
@@ -75,6 +90,8 @@ class Earshot(RuleBasedStateMachine):
             self._edit(it, collection_id=self.life.collections[where % 2], recorded_at=None)
         elif kind == "cancel" or (kind == "again" and it.running):
             self.run_(self.life.wish(self.world.cancel(it.asset_id), it.cancel()))
+        elif kind == "correct":
+            self.run_(self.life.correct(it, where))
         elif kind == "delete":
             self.run_(self.life.wish(self.world.delete(it.asset_id), it.delete()))
         if kind in ("retry", "again"):
@@ -115,14 +132,14 @@ class Earshot(RuleBasedStateMachine):
 
     @step(it=recordings, kind=st.sampled_from(["bug in a part", "bug is gone", "replay", "clock"]), pick=PICK)
     def bugs_and_upkeep(self, it: Expected, kind: str, pick: int) -> None:
-        if kind == "bug in a part":
+        if kind == "bug in a part" and not it.sound.captions:
             part = self.life.studio.parts_begin(it.sound)[pick % 2]
             self.world.ear.deaf.add((it.sound.sha256, part))
         elif kind == "bug is gone":
             self.world.ear.deaf.clear()
         elif kind == "replay":
             self.run_(self.life.replay(pick))
-        else:
+        elif kind == "clock":
             self.run_(self.world.tidy())
 
     @invariant()

@@ -1,5 +1,6 @@
 """What people may expect of a recording, told in a few lines: the yardstick for the state machine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,12 @@ from tests.integration.properties.sounds import Sound
 from tests.integration.properties.world import RECORDED_AT
 
 STAGES = ("fetch", "transcribe", "index")
-_FINISHES: dict[type[e.Message], int] = {e.RecordingFetched: 1, e.TranscriptCompleted: 2, e.AssetIndexed: 3}
+_FINISHES: dict[type[e.Message], int] = {
+    e.RecordingFetched: 1,
+    e.CaptionsFetched: 1,
+    e.TranscriptCompleted: 2,
+    e.AssetIndexed: 3,
+}
 
 
 @dataclass
@@ -31,6 +37,37 @@ class Expected:
     failed: set[str] = field(default_factory=set[str])
     cancelled: bool = False
     deleted: bool = False
+    # Revision that a correction made -> what it reads.
+    corrected: dict[int, tuple[str, ...]] = field(default_factory=dict[int, tuple[str, ...]])
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the newest transcript reads, once there is one."""
+        return self.corrected[max(self.corrected)] if self.corrected else self.sound.words
+
+    def correct(self, revision: int, word: str, other: str) -> None:
+        self.corrected[revision] = tuple(other if each == word else each for each in self.words)
+
+    def reads(self, runs: Mapping[int, int]) -> dict[int, str]:
+        """What each revision reads, given the run of each.
+
+        A run that transcribes makes one revision of what the machine hears, and where somebody had corrected an
+        earlier one, another behind it in which that is corrected again. No run transcribes twice.
+        """
+        texts: dict[int, tuple[str, ...]] = {}
+        newest, transcribed, owing = self.sound.words, 0, None
+        for revision, run in sorted(runs.items()):
+            if owing is not None:
+                assert run == owing, f"run {owing} did not correct again what it transcribed"
+                texts[revision], owing = newest, None
+            elif revision in self.corrected:
+                texts[revision] = newest = self.corrected[revision]
+            else:
+                assert run > transcribed, f"run {run} transcribed twice"
+                texts[revision], transcribed = self.sound.words, run
+                owing = run if newest != self.sound.words else None
+        assert owing is None
+        return {revision: " ".join(words) for revision, words in texts.items()}
 
     @property
     def status(self) -> str:
@@ -48,7 +85,7 @@ class Expected:
 
     def hear(self, fact: e.Message) -> None:
         """What the gateway has heard, in whatever order and however often, moves the recording forward only."""
-        if self.deleted or getattr(fact, "run", None) != self.run:
+        if self.deleted or getattr(fact, "run", None) != self.run or getattr(fact, "cause", None) == "correction":
             return
         self.done = max(self.done, _FINISHES.get(type(fact), 0))
         if isinstance(fact, e.PartPlanned):

@@ -1,11 +1,11 @@
-"""Recordings that differ in nothing but their last samples, and the words that the fast ear hears in each."""
+"""Recordings that differ in nothing but their last samples, with the words that the fast ear hears; and subtitles."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from asr.domain.cut import cut_parts
-from asr.domain.spans import SpeechRules, find_speech
+from asr.domain.spans import Span, SpeechRules, find_speech
 from asr.handlers.planning import LONGEST_PART_SECONDS
 from asr.providers.listening import listen
 
@@ -17,12 +17,13 @@ PART_SECONDS = 5
 
 @dataclass(frozen=True)
 class Sound:
-    """``words`` in the order in which they are said, in lower case."""
+    """``words`` in the order in which they are said, in lower case. ``captions``: WebVTT in the place of sound."""
 
     number: int
     content: bytes
     sha256: str
     words: tuple[str, ...]
+    captions: bool = False
 
 
 class Studio:
@@ -55,3 +56,21 @@ class Studio:
         utterances = find_speech(listen(self._path), SpeechRules(pause_seconds=PAUSE_SECONDS))
         words = tuple(word_of(digest, utterance, at) for utterance in utterances for at in range(3))
         return Sound(number, content, digest, words)
+
+
+def subtitles(number: int) -> Sound:
+    """Four cues of three words that nobody else says."""
+    cues = [Span(4.0 * at, 4.0 * at + 3.0) for at in range(4)]
+    words = [[word_of(f"subtitles {number}", cue, at) for at in range(3)] for cue in cues]
+    blocks = [
+        f"00:00:{cue.start:06.3f} --> 00:00:{cue.end:06.3f}\n{' '.join(said)}\n"
+        for cue, said in zip(cues, words, strict=True)
+    ]
+    content = "\n".join(["WEBVTT\n", *blocks]).encode()
+    return Sound(
+        number,
+        content,
+        hashlib.sha256(content).hexdigest(),
+        tuple(word for said in words for word in said),
+        captions=True,
+    )

@@ -85,17 +85,23 @@ class World:
         assert made.status_code == 201, made.text
         return UUID(made.json()["id"])
 
-    async def put_sound(self, name: str, content: bytes) -> str:
+    async def put_sound(self, name: str, content: bytes, suffix: str = "flac") -> str:
         """A recording for the fetcher to find; answers the object's URI."""
-        uri = f"incoming/{name}.flac"
+        uri = f"incoming/{name}.{suffix}"
         await self.services["fetcher"].store.put_bytes(uri, content)
         return uri
 
     async def add(
-        self, asset_id: UUID, collection_id: UUID, object_uri: str, keep_media: e.KeepMedia = "audio"
+        self,
+        asset_id: UUID,
+        collection_id: UUID,
+        object_uri: str,
+        keep_media: e.KeepMedia = "audio",
+        *,
+        captions: bool = False,
     ) -> None:
-        """A recording is registered under an id that the test chose."""
-        source = e.Source(type="object", object_uri=object_uri)
+        """A recording, or the subtitles of one, is registered under an id that the test chose."""
+        source = e.Source(type="object", object_uri=object_uri, content="captions" if captions else None)
         wish = Wish(collection_id, source, keep_media, e.RecordingOptions(), title=TITLE, recorded_at=RECORDED_AT)
         async with self.services["gateway"].transaction() as tx:
             await register(tx, asset_id, wish)
@@ -127,6 +133,18 @@ class World:
         transport = httpx.ASGITransport(self.services["asr"].app)
         async with httpx.AsyncClient(transport=transport, base_url="http://asr") as client:
             return await client.get(f"/api/recordings/{asset_id}/transcript", headers=headers)
+
+    async def correct(self, asset_id: UUID, find: str, replace: str) -> tuple[int, int | None]:
+        """As the gateway forwards an editor to asr; answers the status code and the revision that is newest now."""
+        caller = Caller(uuid4(), asset_id=asset_id, asset_role="editor")
+        headers = {"X-Earshot-Identity": self.signer.user_token(caller)}
+        transport = httpx.ASGITransport(self.services["asr"].app)
+        body = {"find": find, "replace": replace, "whole_words": True}
+        async with httpx.AsyncClient(transport=transport, base_url="http://asr") as client:
+            answer = await client.post(f"/api/recordings/{asset_id}/transcript/replace", json=body, headers=headers)
+        assert answer.status_code < 500, answer.text
+        self.heard_from("asr")
+        return answer.status_code, answer.json().get("revision")
 
     def heard_from(self, service: str) -> None:
         """The service may hold something in its outbox."""

@@ -19,6 +19,7 @@ from asr.providers.whisperx_models import RATE, Heard, Prompt, Sound, WeightsMis
 from asr.providers.whisperx_vad import Detector, detector_of
 
 Say = Callable[[dict[str, Any]], None]
+Load = Callable[[dict[str, Any], str], Whisper]
 _BEAT_SECONDS = 5.0
 # A question that waits longer for the weights is given back, to be asked again: law 4.
 _LONGEST_LOADING_SECONDS = 240.0
@@ -58,10 +59,14 @@ class Piece:
 
 
 class Work:
-    """``take`` what is asked; ``say`` is called from several threads, one whole line at a time."""
+    """``take`` what is asked; ``say`` is called from several threads, one whole line at a time.
 
-    def __init__(self, options: dict[str, Any], say: Say) -> None:
+    ``load``: what makes a model of the options and a compute type.
+    """
+
+    def __init__(self, options: dict[str, Any], say: Say, load: Load = Whisper) -> None:
         self._options = options
+        self._load_model = load
         self._saying = threading.Lock()
         self._say_unlocked = say
         self._numbers = itertools.count()
@@ -151,7 +156,7 @@ class Work:
     def _load(self) -> None:
         options = self._options
         self._held = Frugal(
-            lambda compute_type: Whisper(options, compute_type),
+            lambda compute_type: self._load_model(options, compute_type),
             options["compute_type"],
             lambda whisper: options["batch_size"] or (_GPU_BATCH if whisper.device == "cuda" else _CPU_BATCH),
         )

@@ -1,0 +1,1 @@
+"""Speech: how many words are wrong, how many speakers are, how fast, and how well work is shared."""
