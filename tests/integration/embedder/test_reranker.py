@@ -71,7 +71,7 @@ async def server() -> AsyncGenerator[RerankServer]:
 
 
 def search(world: World, by: Reranker, top: int = 200) -> Search:
-    return Search(world.db, world.embedder, 100, 10_000, QueryVectors(), Reranking(by, top))
+    return Search(world.db, world.models, 100, 10_000, QueryVectors(), Reranking(by, top))
 
 
 @pytest.mark.parametrize("dialect", ["cohere", "tei"])

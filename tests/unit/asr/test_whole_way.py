@@ -17,6 +17,7 @@ from asr.domain.join import Heading, Speaking, join_parts
 from asr.domain.spans import Span
 from asr.domain.voices import Turn, Voices, join_voices
 from asr.domain.windows import windows_of
+from common.spacing import as_text, has_no_blanks
 from common.transcript import Transcript, Word
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,6 +92,13 @@ def speakings(draw: st.DrawFn, seconds: float) -> Speaking:
     return Speaking(tuple(turns))
 
 
+def the_same(read: list[str], said: list[str], *, in_order: bool = True) -> bool:
+    """Whether these are the same words; of scripts without blanks the characters, for there nothing parts the words."""
+    if any(has_no_blanks(letter) for text in said for letter in text):
+        read, said = list("".join(read)), list("".join(said))
+    return read == said if in_order else Counter(read) == Counter(said)
+
+
 def texts_of(words: list[Word]) -> list[str]:
     return [word.word for word in words]
 
@@ -108,7 +116,7 @@ def check_sound(found: Transcript, seconds: float) -> None:
     for segment in found.segments:
         assert 0 <= segment.start <= segment.end <= seconds
         assert segment.words
-        assert segment.text == " ".join(texts_of(segment.words))
+        assert segment.text == as_text(texts_of(segment.words))
         begins = [word.start for word in segment.words]
         assert begins == sorted(begins)
         assert all(segment.start <= word.start <= word.end <= segment.end for word in segment.words)
@@ -124,8 +132,11 @@ def test_segments_are_in_order_inside_the_recording_and_words_inside_segments(he
 @given(recordings())
 def test_every_word_is_in_the_transcript_once_as_it_was_said(heard: Heard) -> None:
     segments = heard.join().segments
-    assert Counter(word for segment in segments for word in segment.words or ()) == Counter(heard.words)
-    assert [text for segment in segments for text in segment.text.split()] == in_order(heard)
+    found = [word for segment in segments for word in segment.words or ()]
+    if not any(has_no_blanks(letter) for word in heard.words for letter in word.word):
+        assert Counter(found) == Counter(heard.words)
+    assert the_same(texts_of(found), in_order(heard), in_order=False)
+    assert the_same([text for segment in segments for text in segment.text.split()], in_order(heard))
 
 
 @settings(deadline=None)
@@ -193,9 +204,9 @@ def test_no_export_loses_or_doubles_a_word(name: str, heard: Heard) -> None:
     read = READERS[name](FORMS[name].render(found), found)  # type: ignore[index]
     said = in_order(heard)
     if name == "srt":
-        said = " ".join(said).replace("-->", "--").split()
-    assert Counter(read) == Counter(said)
-    assert name not in IN_ORDER or read == said
+        # An arrow would end the text; it may also come about where two words have no blank between them.
+        read, said = (" ".join(texts).replace("-->", "--").replace(">", "").split() for texts in (read, said))
+    assert the_same(read, said, in_order=name in IN_ORDER)
 
 
 @settings(deadline=None)
@@ -206,10 +217,10 @@ def test_nor_does_the_document_or_any_of_openais_forms(heard: Heard) -> None:
     assert stored == found
     verbose = as_verbose_json(found, ("word", "segment"), 0.0)
     for text in (as_json(found)["text"], verbose["text"], as_diarized_json(found)["text"]):
-        assert text.split() == said
+        assert the_same(text.split(), said)
     for segments in (verbose["segments"], as_diarized_json(found)["segments"]):
-        assert [word for segment in segments for word in segment["text"].split()] == said
-    assert [word["word"] for word in verbose["words"]] == said
+        assert the_same([word for segment in segments for word in segment["text"].split()], said)
+    assert the_same([word["word"] for word in verbose["words"]], said)
 
 
 @settings(deadline=None)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 PATH = "/api/admin/models"
 
@@ -98,7 +98,7 @@ def test_back_to_the_one_before(run, server):
 
 def test_dropping(run, server):
     server.on("GET", PATH, {"items": [model(1, state="ready"), model(2)], "next_cursor": None})
-    server.on("DELETE", f"{PATH}/1", None, 204)
+    server.on("DELETE", f"{PATH}/1", Response(status_code=204))
     assert run("reindex", "--drop", "all-MiniLM-L6-v2", "--yes").exit_code == 0
     assert ("DELETE", f"{PATH}/1") in [(asked.method, asked.path) for asked in server.asked]
     assert run("reindex", "--drop", "all-MiniLM-L6-v2", "--rollback").exit_code == 1

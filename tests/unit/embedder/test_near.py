@@ -89,6 +89,7 @@ def test_misspelt_words_that_say_nothing() -> None:
     assert meant_stopword("a") is None
     assert meant_stopword("jhe") == "the"
     assert meant_stopword("ohat") == "what"
+    assert [meant_stopword(word) for word in ("may", "war", "hat", "way")] == [None] * 4
     assert [is_plain_slip(*pair) for pair in (("teh", "the"), ("jhe", "the"), ("ohat", "what"))] == [True, False, True]
 
 

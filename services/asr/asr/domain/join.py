@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from uuid import UUID
 
 from common.spacing import as_text, split_words
@@ -81,7 +82,9 @@ def join_words(
 
     ``bare``: from an engine that knows no sentences; else segments end where sentences do, and are left as written.
     """
-    ordered = [part for word in sorted(words, key=lambda word: word.start) for part in _parts(word)]
+    heard = sorted(words, key=lambda word: word.start)
+    follow = [*(word.start for word in heard[1:]), inf]
+    ordered = [part for word, until in zip(heard, follow, strict=False) for part in _parts(word, until)]
     sentences = [piece for run in _split(ordered, bare=bare) for piece in _shorten(run)]
     if bare:
         proper = spellings(key_terms)
@@ -89,13 +92,16 @@ def join_words(
     return [_segment(number, sentence, speaker) for number, sentence in enumerate(sentences, 1)]
 
 
-def _parts(word: Word) -> list[Word]:
-    """A word as it is, or its characters where they are words; engines give any number of them together."""
+def _parts(word: Word, until: float) -> list[Word]:
+    """A word as it is, or its characters where they are words; engines give any number of them together.
+
+    None of them begins after ``until``, where the next word does.
+    """
     written = split_words(word.word)
     if len(written) < 2:
         return [word]
     sure = {"probability": word.probability}
-    return [part.model_copy(update=sure) for part in spread(written, word.start, word.end)]
+    return [part.model_copy(update=sure) for part in spread(written, word.start, min(word.end, until))]
 
 
 def _segment(number: int, words: list[Word], speaker: Speaker) -> Segment:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import ascii_lowercase
 
-from embedder.domain.stopwords import ENGLISH
+from embedder.domain.stopwords import ENGLISH, SHORT
 
 # Terms that stand in for one word of a query.
 MOST_NEAR = 5
@@ -97,7 +97,7 @@ def may_be_misspelt(word: str) -> bool:
 
 def meant_stopword(word: str) -> str | None:
     """The English word without a subject that is one slip away; the likeliest in a question, when there are several."""
-    if not _SHORTEST_STOPWORD <= len(word) <= 10:
+    if not _SHORTEST_STOPWORD <= len(word) <= 10 or word in SHORT:
         return None
     close = [known for known in _STOPWORDS if distance(word, known, 1) == 1]
     return min(close, key=lambda known: (_PLACES.get(known, len(_PLACES)), known), default=None)

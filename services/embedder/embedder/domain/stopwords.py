@@ -14,3 +14,19 @@ _WORDS = """
     mustn't let's
 """
 ENGLISH = frozenset(_WORDS.split())
+
+# Ordinary words of three letters that are one slip from a word without a subject, and no slip of it.
+_SHORT_WORDS = """
+    act add age ago aid aim air ale arm art ash ask ate axe bad bag ban bar bat bay bed bee beg bet bid big bin bit
+    bow box boy bud bug bun bus buy cab cap car cat cow cry cup cut dad dam day den dew die dig dim dip dog dot dry
+    due dye ear eat ebb egg ego elm end era eve eye fan far fat fax fed fee few fig fin fir fit fix flu fly fog fox
+    fry fun fur gap gas gem get gin god got gum gun gut guy gym ham hat hay hen hid hip hit hog hop hot hub hue hug
+    hut ice ill ink inn ion ivy jam jar jaw jet job jog joy jug key kid kin kit lab lad lag lap law lay led leg let
+    lid lie lip lit log lot low mad man map mat max may men met mid mix mob mod mom mud mug nap net new nil nod nun
+    nut oak oar oat odd oil old one opt orb ore owe owl pad pan par pat paw pay pea pen pet pie pig pin pit pop pot
+    pub pup put rag ram ran rap rat raw ray red rib rid rig rim rip rob rod rot row rub rug rum run rye sad sat saw
+    say sea see set sew sex she shy sin sip sir sit six ski sky sly sob sod son sow spa spy sue sum sun tab tag tan
+    tap tar tax tea ten tie tin tip toe ton top tow toy try tub tug two use van vat vet via vow wag war wax way web
+    wed wet win wit won yen yes yet zip zoo
+"""
+SHORT = frozenset(_SHORT_WORDS.split())
