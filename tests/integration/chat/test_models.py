@@ -30,10 +30,10 @@ def brand(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def house(fresh_database: Databases, store_url: str, provider: Provider, brand: str) -> AsyncGenerator[House]:
-    """Answers through the loopback provider; readers that leave are missed after a second."""
+    """Answers through the loopback provider; readers that leave are missed after some seconds."""
     at = f"{provider.url}/v1" if brand == "openai" else provider.url
     settings: dict[str, Any] = {f"{brand}_base_url": at, f"{brand}_api_key": "secret-key", "model": "test-model"}
-    more = {"abandon_seconds": 1.0, "flush_seconds": 0.05, "keep_alive_seconds": 0.2, "running_answers": 2}
+    more = {"abandon_seconds": 2.5, "flush_seconds": 0.05, "keep_alive_seconds": 0.2, "running_answers": 2}
     async with open_house(fresh_database, store_url, provider=brand, **settings, **more) as opened:
         yield opened
 
@@ -210,10 +210,11 @@ async def test_a_stream_is_resumed_and_has_many_readers(
             seen += text
             if "event: content" in seen and seen.endswith("\n\n"):
                 break
-    first = read_events(seen)
-    path = f"/api/answers/{first[0][2]['answer_id']}/events"
+        first = read_events(seen)
+        path = f"/api/answers/{first[0][2]['answer_id']}/events"
+        # Begun before the first one leaves: with nobody reading the answer would be stopped.
+        other = asyncio.create_task(house.http.get(path, headers=headers))
     resumed = asyncio.create_task(house.http.get(path, headers=headers | {"Last-Event-ID": str(first[-1][0])}))
-    other = asyncio.create_task(house.http.get(path, headers=headers))
     await asyncio.sleep(0.3)
     go_on.set()
     rest = read_events((await resumed).text)
