@@ -6,7 +6,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-SLOW_LANE=(tests/e2e tests/faults tests/integration/common tests/integration/gateway)
+SLOW_LANE=(tests/e2e tests/faults tests/integration/common tests/integration/gateway tests/integration/stack)
 
 options=() plain=() torch=()
 for word in "$@"; do

@@ -29,8 +29,9 @@ class Journal:
         self._bells = bells
         self._seq = 0
         self._pending: list[tuple[str, dict[str, Any]]] = []
-        # The clock flushes beside the writer that finishes: their events must be numbered and written in turn.
-        self._turn = asyncio.Lock()
+        # The clock flushes beside the writer that finishes: their events must be numbered and written in turn. Whoever
+        # would cancel a flush takes a turn first: what is being written is in no other place.
+        self.turn = asyncio.Lock()
 
     async def keep(self, passages: list[Passage]) -> list[Passage]:
         """Note the passages' assets as sources; passages of assets deleted meanwhile are left out.
@@ -54,7 +55,7 @@ class Journal:
 
     async def flush(self) -> None:
         """Raises Gone."""
-        async with self._turn:
+        async with self.turn:
             if self._pending:
                 pending, self._pending = self._pending, []
                 await self._write(pending)
@@ -63,7 +64,7 @@ class Journal:
     async def finish(self, outcome: Outcome) -> None:
         """The outcome, its citations and the last events, together. Raises Gone."""
         last: list[tuple[str, dict[str, Any]]] = [("citations", {}), ("done", {})]
-        async with self._turn, self._db.transaction() as conn:
+        async with self.turn, self._db.transaction() as conn:
             pending, self._pending = self._pending, []
             if not await writing.append_events(conn, self._id, self._rows([*pending, *last])):
                 raise Gone
@@ -89,7 +90,7 @@ class Journal:
             "advice": error.advice,
             "status_code": error.status_code,
         }
-        async with self._turn, self._db.transaction() as conn:
+        async with self.turn, self._db.transaction() as conn:
             pending, self._pending = self._pending, []
             if not await writing.append_events(conn, self._id, self._rows([*pending, ("error", data)])):
                 raise Gone

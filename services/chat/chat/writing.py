@@ -23,6 +23,7 @@ from chat.steps import Ask, Broken, Outcome
 log = get_logger()
 
 _BEAT_SECONDS = 1.0
+_WRITE_SECONDS = 2.0
 _ASK_AGAIN = "Ask again."
 INTERRUPTED = Broken("interrupted", "The answer was interrupted before its end.", _ASK_AGAIN)
 _LEFT = Broken("abandoned", "Nobody was reading any more, so the answer was stopped.", _ASK_AGAIN)
@@ -123,15 +124,23 @@ class Writer:
                 await asyncio.gather(work, return_exceptions=True)
                 clock.result()
                 return await self._break_off(journal, _LEFT, interrupted=True)
-            clock.cancel()
-            await asyncio.gather(clock, return_exceptions=True)
+            await self._stop_clock(journal, clock)
             outcome = work.result()
             await journal.finish(outcome)
             return "answered" if outcome.answered else "not_found"
         finally:
             work.cancel()
+            await self._stop_clock(journal, clock)
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def _stop_clock(self, journal: Journal, clock: asyncio.Task[None]) -> None:
+        """Between two writes; a database that hangs is not waited for long."""
+        if not clock.done():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WRITE_SECONDS), journal.turn:
+                    clock.cancel()
             clock.cancel()
-            await asyncio.gather(work, clock, return_exceptions=True)
+        await asyncio.gather(clock, return_exceptions=True)
 
     async def _work(self, journal: Journal, ask: Ask, caller: Caller) -> Outcome:
         async with aclosing(self._answering.write(ask, caller, journal.keep)) as steps:

@@ -225,6 +225,56 @@ async def test_a_stream_is_resumed_and_has_many_readers(
     )
 
 
+async def test_text_that_is_being_written_when_the_answer_ends_is_not_lost(
+    house: House, meeting: Meeting, provider: Provider, brand: str
+) -> None:
+    go_on, end = asyncio.Event(), asyncio.Event()
+
+    async def serve(call: Call) -> None:
+        n = await number_of(call, SAID)
+        await call.begin_stream()
+        await call.send(begins_with(brand, "It must be sent "))
+        await go_on.wait()
+        more = wire.openai_chunk if brand == "openai" else wire.anthropic_text
+        await call.send(more("before the end "))
+        await end.wait()
+        last = wire.openai_chunk(finish="stop") + "data: [DONE]\n\n" if brand == "openai" else wire.anthropic_ends()
+        await call.send(more(f"of November [{n}].") + last)
+        await call.end_stream()
+
+    provider.serve = serve
+    seen = ""
+    body, headers = {"question": QUESTION, "stream": True}, house.as_user(meeting.user_id)
+    async with house.http.stream("POST", "/api/answers", json=body, headers=headers) as response:
+        chunks = response.aiter_text()
+        while "event: content" not in seen:
+            seen += await anext(chunks)
+        async with house.db.acquire() as looking, house.db.transaction() as conn:
+            await conn.execute("LOCK TABLE message_events IN SHARE MODE")
+            go_on.set()
+            async with asyncio.timeout(20):
+                while not await looking.fetchval(_WRITING):
+                    await asyncio.sleep(0.02)
+            end.set()
+            # The writer ends while the text is on its way into the table.
+            await asyncio.sleep(0.5)
+        async for text in chunks:
+            seen += text
+    events = read_events(seen)
+    assert events[-1][1] == "done"
+    assert "".join(data["content"] for _, name, data in events if name == "content") == (
+        "It must be sent before the end of November [1]."
+    )
+
+
+_WRITING = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO message_events%'
+    )
+"""
+
+
 async def test_only_so_many_at_a_time(house: House, meeting: Meeting, provider: Provider, brand: str) -> None:
     provider.serve = says_and_waits(brand, "It is due")
     asking = [asyncio.create_task(house.ask(meeting.user_id, QUESTION)) for _ in range(2)]

@@ -107,7 +107,7 @@ def test_tests_that_need_torch_run_in_an_environment_of_their_own(
     assert said.returncode == 0
 
 
-SLOW = "tests/e2e tests/faults tests/integration/common tests/integration/gateway"
+SLOW = "tests/e2e tests/faults tests/integration/common tests/integration/gateway tests/integration/stack"
 
 
 @pytest.mark.parametrize("given", [[], ["tests"], ["-k", "words or demo"], ["tests/", "-x"]])
