@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, cast
 
 from common.errors import ApiError, too_large
 from common.multipart import BadForm, Event, PartBegun, read_events, read_field, read_file
+from common.openai import bad_request, model_not_found
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.datastructures import Headers
 
@@ -92,9 +93,9 @@ async def read_form(
         async with aclosing(read_events(headers.get("content-type", ""), body)) as events:
             await _read(events, fields, file, max_bytes)
     except BadForm as bad:
-        raise _bad(str(bad), "file") from bad
+        raise bad_request("file", str(bad)) from bad
     if not file.exists():
-        raise _bad("The form has no part named 'file'.", "file")
+        raise bad_request("file", "The form has no part named 'file'.")
     return fields, file
 
 
@@ -141,24 +142,14 @@ def check_form(fields: dict[str, list[str]], engines: Collection[str]) -> Speech
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "body"
-        raise _bad(f"{name}: {first['msg']}", name) from error
+        raise bad_request(name, f"{name}: {first['msg']}") from error
     if form.model not in _ANY_MODEL and form.model not in engines:
-        raise ApiError(
-            404,
-            "model_not_found",
-            f"There is no model {form.model!r} here.",
-            advice=f"Use default, or one of: {', '.join(engines)}.",
-            errors=[{"field": "model", "message": "not known"}],
-        )
+        raise model_not_found(form.model, f"Use default, or one of: {', '.join(engines)}.")
     if "timestamp_granularities[]" in values and form.response_format != "verbose_json":
-        raise _bad("timestamp_granularities need response_format verbose_json.", "timestamp_granularities")
+        raise bad_request("timestamp_granularities", "timestamp_granularities need response_format verbose_json.")
     if form.stream and form.response_format not in _STREAMED:
-        raise _bad(f"A stream is given as {', '.join(_STREAMED)}.", "stream")
+        raise bad_request("stream", f"A stream is given as {', '.join(_STREAMED)}.")
     return form
-
-
-def _bad(detail: str, field: str) -> ApiError:
-    return ApiError(400, "bad_request", detail, errors=[{"field": field, "message": detail}])
 
 
 def _too_large(max_bytes: int) -> ApiError:

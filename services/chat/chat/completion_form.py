@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from common.errors import ApiError
+from common.openai import bad_request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chat.domain.history import Turn
@@ -39,7 +39,7 @@ class ChatMessage(BaseModel):
             return self.content or ""
         for part in self.content:
             if part.type != "text":
-                raise bad("messages", f"Earshot reads text only, no part of the type {part.type[:50]!r}.")
+                raise bad_request("messages", f"Earshot reads text only, no part of the type {part.type[:50]!r}.")
         return "\n".join(part.text for part in self.content)
 
 
@@ -74,7 +74,7 @@ class CompletionRequest(BaseModel):
         self._check()
         *earlier, last = self.messages
         if last.role != "user":
-            raise bad("messages", "The last message must be the user's: it is the question.")
+            raise bad_request("messages", "The last message must be the user's: it is the question.")
         talk = [Turn(m.role, m.text) for m in earlier if m.role in ("user", "assistant") and m.text]
         wishes = "\n".join(m.text for m in earlier if m.role in ("system", "developer"))
         try:
@@ -88,17 +88,13 @@ class CompletionRequest(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = str(first["loc"][0])
-            raise bad("messages" if field == "question" else field, f"{field}: {first['msg']}.") from None
+            raise bad_request("messages" if field == "question" else field, f"{field}: {first['msg']}.") from None
         return asked, talk, wishes[:_LONGEST_WISHES]
 
     def _check(self) -> None:
         if self.n not in (None, 1):
-            raise bad("n", "Earshot gives one answer at a time: leave n out.")
+            raise bad_request("n", "Earshot gives one answer at a time: leave n out.")
         if self.tool_choice not in (None, "none", "auto"):
-            raise bad("tool_choice", "Earshot calls no tools: leave tool_choice out.")
+            raise bad_request("tool_choice", "Earshot calls no tools: leave tool_choice out.")
         if self.response_format and self.response_format.get("type") != "text":
-            raise bad("response_format", "Earshot answers in text: leave response_format out.")
-
-
-def bad(field: str, detail: str) -> ApiError:
-    return ApiError(400, "bad_request", detail, errors=[{"field": field, "message": detail}])
+            raise bad_request("response_format", "Earshot answers in text: leave response_format out.")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from common.errors import ApiError
 from common.identity import Caller, CurrentCaller
-from common.openai import error_member
+from common.openai import error_member, model_not_found
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
@@ -107,14 +107,7 @@ class Completions:
 
     def _check(self, model: str) -> None:
         if model not in (ANY_MODEL, *self._asking.writers.offered):
-            detail = f"There is no model {model[:100]!r} here."
-            raise ApiError(
-                404,
-                "model_not_found",
-                detail,
-                advice=f"Use {ANY_MODEL!r}, or ask /v1/models for what is offered.",
-                errors=[{"field": "model", "message": "not known"}],
-            )
+            raise model_not_found(model[:100], f"Use {ANY_MODEL!r}, or ask /v1/models for what is offered.")
 
     async def _lines(self, answer_id: UUID, caller: Caller, model: str, with_usage: bool) -> AsyncGenerator[str]:
         spoken, written = monotonic(), False

@@ -5,8 +5,9 @@ import base64
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 
-from common.errors import ApiError, invalid
+from common.errors import invalid
 from common.identity import SERVICE_HEADER, calling_service, current_caller
+from common.openai import model_not_found
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -123,13 +124,7 @@ class EmbeddingsApi:
         async with self.models.db.acquire() as conn:
             row = await models.find_model(conn, name)
         if row is None or not row.live:
-            raise ApiError(
-                404,
-                "model_not_found",
-                f"There is no model {name!r} here.",
-                advice=f"Use {current.name!r}, or default.",
-                errors=[{"field": "model", "message": "not known"}],
-            )
+            raise model_not_found(name, f"Use {current.name!r}, or default.")
         return self.models.embedder(name)
 
 
