@@ -265,6 +265,10 @@ def cue_lines(text: str) -> list[str]:
     return shown
 
 
+def test_a_label_stands_apart_from_words_of_every_script() -> None:
+    assert wrap(["你好", "。", "Hello", "1", "2"], ("Speaker", "2:")) == ["Speaker 2: 你好。 Hello 1 2"]
+
+
 @given(st.lists(texts.filter(lambda t: len(t.split()) == 1 and t.split()[0] == t), max_size=30))
 def test_wrapping_keeps_words(words: list[str]) -> None:
     assert "".join("".join(wrap(words)).split()) == "".join(words)

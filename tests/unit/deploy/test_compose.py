@@ -171,7 +171,7 @@ def test_servers_are_pinned_and_out_of_reach() -> None:
     for container in set(CONTAINERS) - set(OURS) - {"migrate"}:
         tag = CONTAINERS[container]["image"].rpartition(":")[2]
         assert re.match(r"v?\d+\.\d+", tag), f"{container}: name a version"
-    for container in ("postgres", "rabbitmq", "objects", "embedder"):
+    for container in ("postgres", "rabbitmq", "objects"):
         assert CONTAINERS[container]["networks"] == ["inside"]
         assert "ports" not in CONTAINERS[container]
     assert COMPOSE["networks"]["inside"]["internal"]

@@ -276,7 +276,10 @@ def test_everybody_is_shut_in_and_only_the_fetcher_gets_out(overlays: dict[str, 
         # The job that fetches weights, before there is anything secret in it.
         "production": {"fetcher-worker", "asr-models"},
         # components/vendors was asked for.
-        "elsewhere": {"fetcher-worker", "asr-api", "asr-worker", "chat-api", "chat-worker"},
+        "elsewhere": {
+            "fetcher-worker",
+            *(f"{n}-{role}" for n in ("asr", "chat", "embedder") for role in ("api", "worker")),
+        },
     }
     for name, rendered in overlays.items():
         deny = rendered.one("NetworkPolicy", "earshot-default-deny")["spec"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from unicodedata import east_asian_width
 
-from common.spacing import as_text, split_words
+from common.spacing import blank_between, split_words
 from common.transcript import Segment, Transcript, Word
 
 # The rules of Netflix's Timed Text Style Guide, which most subtitlers share: lines, durations of 5/6 to 7 s, 17
@@ -44,7 +44,7 @@ class _Piece:
 
     @property
     def lines(self) -> list[str]:
-        return wrap([*self.label, *(word.word for word in self.words)])
+        return wrap([word.word for word in self.words], self.label)
 
     @property
     def fits(self) -> bool:
@@ -137,11 +137,15 @@ def _best_cut(words: Sequence[Word]) -> int:
     return min(range(1, len(words)), key=cost)
 
 
-def wrap(texts: Sequence[str]) -> list[str]:
-    """Lines of at most ``LINE_CHARACTERS``; a longer word has a line to itself."""
+def wrap(texts: Sequence[str], label: Sequence[str] = ()) -> list[str]:
+    """Lines of at most ``LINE_CHARACTERS``; a longer word has a line to itself.
+
+    The words of the ``label`` stand before the text and apart from it, also in scripts without blanks.
+    """
     lines: list[str] = []
-    for text in texts:
-        longer = as_text([lines[-1], text]) if lines else ""
+    for at, text in enumerate([*label, *texts]):
+        blank = at <= len(label) or bool(blank_between(lines[-1], text, one_sentence=True))
+        longer = f"{lines[-1]}{' ' * blank}{text}" if lines else ""
         if lines and _width(longer) <= LINE_CHARACTERS:
             lines[-1] = longer
         else:
