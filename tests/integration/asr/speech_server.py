@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,6 @@ class SpeechServer:
     most_bytes: int = 10**9
     word_times: bool = True
     voice_seconds: float = 2.0
-    decoder: Any = None
     decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -61,13 +61,22 @@ class SpeechServer:
             return self.troubles.pop(0)
         if len(content) > self.most_bytes:
             return JSONResponse({"error": {"message": "Maximum content size limit exceeded"}}, 413)
-        if self.decoder is None:
-            self.decoder = pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL")
         async with self.decoding:
-            return await asyncio.to_thread(recognise, self.decoder, sound.tobytes(), 0.0)
+            return await asyncio.to_thread(_recognised, sound.tobytes())
 
     def voice_at(self, second: float) -> int:
         return int(second / self.voice_seconds) % 2
+
+
+@cache
+def _decoder() -> Any:
+    return pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL")
+
+
+@cache
+def _recognised(sound: bytes) -> Timed:
+    """Engines are asked for the same sound again and again, which takes a second or two every time."""
+    return recognise(_decoder(), sound, 0.0)
 
 
 def trouble(status: int, retry_after: str | None = None, message: str = "Not now.") -> Response:

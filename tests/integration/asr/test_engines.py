@@ -1,5 +1,6 @@
 """Every engine of the default installation on one suite; remote ones against a loopback server that recognises."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -46,21 +47,28 @@ async def engine_of(server: SpeechServer) -> AsyncGenerator[Make]:
         await engine.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def audio(to_flac: Callable[..., Path]) -> Path:
     return to_flac(SECOND, 9)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def utterances(audio: Path) -> list[Span]:
     return find_speech(listen(audio), SpeechRules(pause_seconds=0.3))
 
 
-@pytest.fixture
-async def texts(engine_of: Make, audio: Path, utterances: list[Span]) -> list[str]:
+@pytest.fixture(scope="module")
+def texts(audio: Path, utterances: list[Span]) -> list[str]:
     """What pocketsphinx makes of each, by itself."""
-    case = Case(engine_of("pocketsphinx"), audio, utterances, [])
-    heard = [" ".join(text_of(one)) for one in await recognise(case)]
+
+    async def hear() -> list[str]:
+        engine = PocketSphinx(1, 60.0)
+        try:
+            return [" ".join(text_of(one)) for one in await recognise(Case(engine, audio, utterances, []))]
+        finally:
+            await engine.close()
+
+    heard = asyncio.run(hear())
     assert sum(len(text.split()) for text in heard) > 10
     return heard
 
