@@ -22,31 +22,39 @@ def client(stack: ThrowawayStack) -> Iterator[openai.OpenAI]:
         yield made
 
 
-def test_python(client: openai.OpenAI, clip: Path) -> None:
+@pytest.fixture(scope="module")
+def words(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first twelve seconds of it: what is asked here in seven forms is recognised seven times."""
+    path = tmp_path_factory.mktemp("words") / "words.opus"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", clip, "-t", "12", "-c", "copy", path], check=True, timeout=60)
+    return path
+
+
+def test_python(client: openai.OpenAI, words: Path) -> None:
     ask = client.audio.transcriptions.create
-    plain = ask(file=clip, model="whisper-1")
-    assert len(plain.text.split()) > 50
-    assert ask(file=clip, model="whisper-1", response_format="text") == f"{plain.text}\n"
-    assert ask(file=clip, model="whisper-1", response_format="srt").startswith("1\n00:00:0")
-    assert ask(file=clip, model="whisper-1", response_format="vtt").startswith("WEBVTT\n")
+    plain = ask(file=words, model="whisper-1")
+    assert len(plain.text.split()) > 10
+    assert ask(file=words, model="whisper-1", response_format="text") == f"{plain.text}\n"
+    assert ask(file=words, model="whisper-1", response_format="srt").startswith("1\n00:00:0")
+    assert ask(file=words, model="whisper-1", response_format="vtt").startswith("WEBVTT\n")
     verbose = ask(
-        file=clip, model="whisper-1", response_format="verbose_json", timestamp_granularities=["word", "segment"]
+        file=words, model="whisper-1", response_format="verbose_json", timestamp_granularities=["word", "segment"]
     )
     assert verbose.text == plain.text
     assert " ".join(word.word for word in verbose.words or []) == plain.text
     assert " ".join(segment.text for segment in verbose.segments or []) == plain.text
-    diarized = ask(file=clip, model="gpt-4o-transcribe-diarize", response_format="diarized_json")
+    diarized = ask(file=words, model="gpt-4o-transcribe-diarize", response_format="diarized_json")
     assert " ".join(segment.text for segment in diarized.segments) == plain.text
-    with ask(file=clip, model="gpt-4o-transcribe", stream=True) as stream:
+    with ask(file=words, model="gpt-4o-transcribe", stream=True) as stream:
         events = list(stream)
     assert "".join(event.delta for event in events if event.type == "transcript.text.delta") == plain.text
     assert events[-1].type == "transcript.text.done"
 
 
-def test_refusals_of_door_and_service(stack: ThrowawayStack, client: openai.OpenAI, clip: Path) -> None:
+def test_refusals_of_door_and_service(stack: ThrowawayStack, client: openai.OpenAI, words: Path) -> None:
     ask = client.audio.transcriptions.create
     with pytest.raises(openai.NotFoundError) as unknown:
-        ask(file=clip, model="grandmother")
+        ask(file=words, model="grandmother")
     assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
     with pytest.raises(openai.BadRequestError) as bad:
         ask(file=("x.mp3", b"<!doctype html>"), model="whisper-1")
@@ -56,7 +64,7 @@ def test_refusals_of_door_and_service(stack: ThrowawayStack, client: openai.Open
     assert (large.value.status_code, large.value.code) == (413, "too_large")
     stranger = client.with_options(api_key="ek_nobody")
     with pytest.raises(openai.AuthenticationError) as nobody:
-        stranger.audio.transcriptions.create(file=clip, model="whisper-1")
+        stranger.audio.transcriptions.create(file=words, model="whisper-1")
     assert nobody.value.code == "invalid_api_key"
 
 
@@ -80,14 +88,14 @@ def test_chat_through_the_door(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.skipif(NPM_VARIABLE not in os.environ, reason=f"{NPM_VARIABLE} names no folder with openai from npm")
-def test_npm(stack: ThrowawayStack, clip: Path) -> None:
+def test_npm(stack: ThrowawayStack, words: Path) -> None:
     script = Path(__file__).with_name("openai_client.mjs")
-    argv = ["node", script, os.environ[NPM_VARIABLE], f"{stack.url}/v1", stack.key, clip]
+    argv = ["node", script, os.environ[NPM_VARIABLE], f"{stack.url}/v1", stack.key, words]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     text = found["json"]["text"]
-    assert len(text.split()) > 50
+    assert len(text.split()) > 10
     assert found["text"] == f"{text}\n"
     assert found["srt"].startswith("1\n00:00:0")
     assert found["vtt"].startswith("WEBVTT\n")
