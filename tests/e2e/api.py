@@ -10,6 +10,8 @@ import httpx
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "demo" / "meeting.opus"
 SECOND = ROOT / "tests" / "data" / "second.opus"
+# Its first 34 seconds, for whoever only needs something that is said.
+TALK = ROOT / "tests" / "data" / "talk.opus"
 OPEN: list[httpx.Client] = []
 DONE = {"ready", "failed", "cancelled"}
 

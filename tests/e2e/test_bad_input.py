@@ -12,7 +12,7 @@ from common.categories import CATEGORIES
 from stack.testing import ThrowawayStack
 
 from tests.e2e import traces
-from tests.e2e.api import SECOND, Api
+from tests.e2e.api import SECOND, TALK, Api
 from tests.media_server import MediaServer, as_html, stalls
 
 # Seconds that a failure may take after its fault; only the stalling server needs more than a moment.
@@ -146,7 +146,7 @@ def test_a_failed_one_can_be_retried_once_the_reason_is_gone(api: Api, media: Me
     url = media.serve("later.opus", b"", as_html)
     asset = api.add_url(url)
     expect_failure(api, asset["id"], {"not_media"})
-    media.serve("later.opus", SECOND.read_bytes())
+    media.serve("later.opus", TALK.read_bytes())
     api.post(f"/api/assets/{asset['id']}/retry", {})
     again = api.wait(asset["id"])
     assert (again["status"], again["run"]) == ("ready", 2)

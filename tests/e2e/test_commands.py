@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.e2e.api import ROOT, SECOND
+from tests.e2e.api import ROOT, TALK
 
 LAUNCHER = ROOT / "earshot"
 
@@ -104,5 +104,5 @@ def test_the_demo_passes_and_leaves_nothing_running(home: Path) -> None:
 
 
 def test_the_demo_fails_with_another_recording(home: Path) -> None:
-    done = run(home, LAUNCHER, "demo", "--recording", SECOND)
+    done = run(home, LAUNCHER, "demo", "--recording", TALK)
     assert done.returncode == 1, done.stdout[-3000:]

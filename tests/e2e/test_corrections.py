@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from stack.testing import ThrowawayStack
 
-from tests.e2e.api import SECOND, Api
+from tests.e2e.api import TALK, Api
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def api(stack: ThrowawayStack) -> Api:
 
 @pytest.fixture(scope="module")
 def talk(api: Api) -> dict[str, Any]:
-    return api.ready(SECOND, collection_id=api.collection("corrected"))
+    return api.ready(TALK, collection_id=api.collection("corrected"))
 
 
 def until(holds: Any) -> Any:

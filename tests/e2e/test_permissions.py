@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from stack.testing import ThrowawayStack
 
-from tests.e2e.api import SECOND, Api
+from tests.e2e.api import TALK, Api
 
 METHODS = ("get", "put", "post", "delete", "patch", "head")
 
@@ -25,7 +25,7 @@ def stranger(stack: ThrowawayStack, owner: Api) -> Api:
 
 @pytest.fixture(scope="module")
 def asset(owner: Api) -> dict[str, Any]:
-    return owner.ready(SECOND, collection_id=owner.collection("private"), title="A private talk")
+    return owner.ready(TALK, collection_id=owner.collection("private"), title="A private talk")
 
 
 def asset_routes(document: dict[str, Any]) -> list[tuple[str, str]]:
@@ -117,7 +117,7 @@ def test_moving_to_a_private_collection_hides_it_at_once(owner: Api, stranger: A
         201,
         204,
     )
-    asset = owner.ready(SECOND, collection_id=shared)
+    asset = owner.ready(TALK, collection_id=shared)
     text = owner.transcript(asset["id"])["segments"][0]["text"]
     assert stranger.get("/api/search", q=text, collection_id=shared)["items"] != []
     process = stack.process("rabbitmq")

@@ -14,7 +14,7 @@ from asr.domain.accuracy import word_error_rate
 from stack.testing import ThrowawayStack
 
 from tests.e2e import traces
-from tests.e2e.api import DEMO, ROOT, SECOND, Api, events_of
+from tests.e2e.api import DEMO, ROOT, SECOND, TALK, Api, events_of
 from tests.media_server import MediaServer, cut_once, slowly
 
 MEETING = json.loads((ROOT / "demo" / "meeting.json").read_text())
@@ -152,7 +152,7 @@ def test_short_ids_open_what_full_ones_open(api: Api, meeting: dict[str, Any]) -
 
 
 def test_a_url_is_fetched_and_resumed_after_a_cut(api: Api, media: MediaServer) -> None:
-    url = media.serve("cut.opus", SECOND.read_bytes(), cut_once())
+    url = media.serve("cut.opus", TALK.read_bytes(), cut_once())
     asset = api.wait(api.add_url(url, collection_id=api.collection("by url"))["id"])
     assert asset["status"] == "ready", asset
     assert asset["source"]["type"] == "url"
@@ -171,7 +171,7 @@ def test_publishing_starts_ingestion_as_the_documents_say(
         **os.environ,
         "RABBITMQ_URL": stack.state.rabbitmq_url,
         "COLLECTION_ID": collection,
-        "RECORDING_URL": media.serve("call.opus", SECOND.read_bytes()),
+        "RECORDING_URL": media.serve("call.opus", TALK.read_bytes()),
     }
     for _ in range(2):
         subprocess.run([sys.executable, script], env=environment, check=True, timeout=60)
@@ -186,7 +186,7 @@ def test_publishing_starts_ingestion_as_the_documents_say(
 
 def test_the_same_file_twice_is_two_assets_and_one_copy(api: Api, stack: ThrowawayStack) -> None:
     collection = api.collection("twice")
-    first, second = (api.ready(SECOND, collection_id=collection) for _ in range(2))
+    first, second = (api.ready(TALK, collection_id=collection) for _ in range(2))
     assert first["id"] != second["id"]
     counts, copies = traces.references(stack, [first["id"], second["id"]])
     assert set(counts.values()) == {2}
@@ -197,7 +197,7 @@ def test_the_same_file_twice_is_two_assets_and_one_copy(api: Api, stack: Throwaw
 
 
 def test_deleting_leaves_nothing_anywhere(api: Api, stack: ThrowawayStack) -> None:
-    asset = api.ready(SECOND, collection_id=api.collection("to be deleted"))
+    asset = api.ready(TALK, collection_id=api.collection("to be deleted"))
     api.ask("What is this about?", asset_ids=[asset["id"]])
     assert traces.of_asset(stack, asset["id"])
     assert api.status_of("DELETE", f"/api/assets/{asset['id']}") in (202, 204)
@@ -222,7 +222,7 @@ def test_deleting_while_it_is_processed_leaves_nothing_either(
 
 
 def test_finished_parts_are_readable_while_the_job_runs(api: Api) -> None:
-    asset = api.upload(DEMO, collection_id=api.collection("part by part"))
+    asset = api.upload(SECOND, collection_id=api.collection("part by part"))
     path = f"/api/recordings/{asset['id']}/transcript"
     seen: list[int] = []
     while (now := api.asset(asset["id"]))["status"] in ("pending", "processing"):
@@ -240,7 +240,7 @@ def test_finished_parts_are_readable_while_the_job_runs(api: Api) -> None:
 
 
 def test_cancelling_stops_the_work_and_retrying_goes_on(api: Api, stack: ThrowawayStack) -> None:
-    asset = api.upload(DEMO, collection_id=api.collection("cancelled"))
+    asset = api.upload(SECOND, collection_id=api.collection("cancelled"))
     api.until(asset["id"], lambda now: now["stage"] == "transcribe" and now["status"] == "processing")
     api.post(f"/api/assets/{asset['id']}/cancel")
     assert api.asset(asset["id"])["status"] == "cancelled"
