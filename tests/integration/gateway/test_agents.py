@@ -1,5 +1,6 @@
 """The Model Context Protocol by its official client, unmodified, at a running gateway."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,10 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
+from tests.integration.gateway.behind import Behind
 from tests.integration.gateway.conftest import Make
-from tests.integration.gateway.running import Gateway, Person
+from tests.integration.gateway.running import Gateway, Person, serving
+from tests.integration.gateway.test_forwarding import until
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
@@ -23,10 +26,11 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 @asynccontextmanager
 async def agent(gateway: Gateway, person: Person, mode: str = "auto") -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {person.key}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=20, trust_env=False) as http:
-        transport = streamable_http_client(f"{gateway.url}/mcp", http_client=http)
-        async with Client(transport, mode=mode) as client:
-            yield client
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=20, trust_env=False) as http,
+        Client(streamable_http_client(f"{gateway.url}/mcp", http_client=http), mode=mode) as client,
+    ):
+        yield client
 
 
 async def refusal(client: Client, tool: str, **arguments: Any) -> str:
@@ -140,3 +144,20 @@ async def test_what_is_no_request_of_the_protocol_is_refused(make_gateway: Make)
     large = json.dumps({**CALL, "params": {"name": "x" * 2000}}).encode()
     answer = await http.post("/mcp", content=large, headers={"Content-Type": "application/json", **ACCEPT})
     assert (answer.status_code, answer.json()["error_type"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_answer_that_nobody_waits_for_any_more_is_stopped(make_gateway: Make, behind: Behind, mode: str):
+    async with serving(behind.app()) as url:
+        gateway: Gateway = await make_gateway(chat_url=url)
+
+        async def ask() -> None:
+            async with agent(gateway, gateway.admin, mode) as client:
+                await client.call_tool("ask", {"question": "Who?"})
+
+        asking = asyncio.create_task(ask())
+        await until(lambda: behind.open_streams == 1)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await until(lambda: behind.cancelled_streams == 1)
+        assert behind.open_streams == 0

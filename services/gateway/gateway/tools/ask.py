@@ -6,12 +6,12 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.tools.asking import Asker
-from gateway.tools.shapes import NOT_INSTRUCTIONS, Citation, Locator, Source, one_line, place, quoted
+from gateway.tools.shapes import NOT_INSTRUCTIONS, Citation, Locator, Source, one_line, place_of_quote, quoted
 from gateway.tools.tool import NO_NUL, Arguments, Name, Tool
 
 _DESCRIPTION = """Ask a question and get an answer made from the user's recordings, documents and conversations alone.
 
-The answer carries citations: verbatim quotes with title, second (or page), speaker and a link that opens there; [1] \
+The answer carries citations: verbatim quotes with title, second (or page) and a link that opens there; [1] \
 in the text points at the citation with index 1. When the library does not hold the answer, `answered` is false and \
 `nearest` shows the closest passages: say so instead of guessing. May take up to a few minutes."""
 
@@ -104,9 +104,8 @@ def _list(heading: str, citations: list[Citation]) -> list[str]:
 
 
 def _line(cited: Citation) -> str:
-    where = place(cited.asset.title, cited.locator, cited.quote_start_seconds, cited.quote_end_seconds)
     stale = " (the transcript has been changed since)" if cited.stale else ""
-    return f"[{cited.index}] {where}{stale}\n   {cited.url}\n{quoted(one_line(cited.quote))}"
+    return f"[{cited.index}] {place_of_quote(cited)}{stale}\n   {cited.url}\n{quoted(one_line(cited.quote))}"
 
 
 TOOL = Tool("ask", "Ask a question", _DESCRIPTION, AskArguments, AnswerGiven, ask, in_words)

@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field, StringConstraints
 from gateway.api.fields import Moment
 from gateway.api.models import Kind
 from gateway.tools.asking import Asker
-from gateway.tools.shapes import NOT_INSTRUCTIONS, Locator, Source, one_line, place, quoted
+from gateway.tools.shapes import NOT_INSTRUCTIONS, Locator, Source, one_line, place_of_passage, quoted
 from gateway.tools.tool import NO_NUL, Arguments, Name, Tool, Words
 
 _DESCRIPTION = """Search everything that was said or written in the user's recordings, documents and conversations.
 
-Returns passages, best first, each with its title, the second (or page) where it lies, its speaker, and a link that \
+Returns passages, best first, each with its title, the second (or page) where it lies, who speaks, and a link that \
 opens it there. Use it to find and quote passages yourself; use `ask` for a finished answer with citations, and \
 `get_transcript` to read on around a passage. Recognised speech contains errors: try other words when nothing fits."""
 
@@ -90,7 +90,7 @@ def in_words(found: Passages) -> str:
     if not found.items:
         return "\n".join(["Nothing was found. Try other words, or fewer filters.", *suggested])
     passages = [
-        f"{number}. {place(item.asset.title, item.locator)}\n   {item.url}\n{quoted(item.text)}"
+        f"{number}. {place_of_passage(item.asset.title, item.locator)}\n   {item.url}\n{quoted(item.text)}"
         for number, item in enumerate(found.items, 1)
     ]
     more = [f"There is more: call again with offset {found.next_offset}."] if found.next_offset else []

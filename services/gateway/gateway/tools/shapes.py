@@ -21,7 +21,7 @@ class Locator(BaseModel):
     type: str
     start_seconds: float | None = None
     end_seconds: float | None = None
-    speaker: str | None = None
+    speaker: str | None = Field(default=None, description="Who says most of this passage, not all of it")
     page: int | None = None
     message_id: str | None = None
 
@@ -41,20 +41,27 @@ class Citation(BaseModel):
     asset: Source
     revision: int
     stale: bool = Field(description="The transcript has been changed since")
-    locator: Locator
+    locator: Locator = Field(description="Where the passage around the quote lies")
     quote: str = Field(description="Verbatim from the source")
     quote_start_seconds: float | None = None
     quote_end_seconds: float | None = None
     url: str = Field(description="Opens the source at this place")
 
 
-def place(title: str, locator: Locator, start: float | None = None, end: float | None = None) -> str:
-    """Title, time or page, and speaker, on one line."""
-    start = locator.start_seconds if start is None else start
-    end = locator.end_seconds if end is None else end
+def place_of_passage(title: str, locator: Locator) -> str:
+    """Title, time or page, and who speaks most in it, on one line."""
+    speaker = f"mostly {one_line(locator.speaker)}" if locator.speaker else ""
+    return _joined(title, locator.start_seconds, locator.end_seconds, locator.page, speaker)
+
+
+def place_of_quote(cited: Citation) -> str:
+    """Title and time or page, on one line; who said just these words a passage does not tell."""
+    return _joined(cited.asset.title, cited.quote_start_seconds, cited.quote_end_seconds, cited.locator.page)
+
+
+def _joined(title: str, start: float | None, end: float | None, page: int | None, speaker: str = "") -> str:
     times = "–".join(filter(None, (clock(start), clock(end))))
-    page = f"page {locator.page}" if locator.page is not None else ""
-    return ", ".join(filter(None, (one_line(title), times, page, one_line(locator.speaker or ""))))
+    return ", ".join(filter(None, (one_line(title), times, f"page {page}" if page is not None else "", speaker)))
 
 
 def one_line(text: str) -> str:
