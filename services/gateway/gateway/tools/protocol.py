@@ -34,6 +34,20 @@ _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent
 _BY_NAME = {tool.name: tool for tool in TOOLS}
 
 
+def _described(tool: Tool[Any, Any]) -> Described:
+    return Described(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.arguments.model_json_schema(),
+        output_schema=tool.result.model_json_schema(),
+        annotations=_READS.model_copy(update={"title": tool.title}),
+    )
+
+
+_DESCRIBED = [_described(tool) for tool in TOOLS]
+
+
 class AgentServer:
     """Answers requests of the protocol, every one by itself: nothing is remembered between two of them."""
 
@@ -61,18 +75,7 @@ class AgentServer:
 
 
 async def _list_tools(_context: Any, _params: PaginatedRequestParams | None) -> ListToolsResult:
-    return ListToolsResult(tools=[_described(tool) for tool in TOOLS])
-
-
-def _described(tool: Tool[Any, Any]) -> Described:
-    return Described(
-        name=tool.name,
-        title=tool.title,
-        description=tool.description,
-        input_schema=tool.arguments.model_json_schema(),
-        output_schema=tool.result.model_json_schema(),
-        annotations=_READS.model_copy(update={"title": tool.title}),
-    )
+    return ListToolsResult(tools=_DESCRIBED)
 
 
 async def _call_tool(context: Any, params: CallToolRequestParams) -> CallToolResult:

@@ -24,9 +24,9 @@ _PAGES = {"recording": "r", "document": "d", "conversation": "c"}
 
 
 class ListArguments(Arguments):
-    kind: Kind = "recording"
+    kind: Kind = Field(default="recording", description="What to list")
     query: Words | None = Field(default=None, description="Words of the title, or the short id")
-    status: AssetStatus | None = None
+    status: AssetStatus | None = Field(default=None, description="Only what is at this point; ready: can be searched")
     collection_id: UUID | None = Field(default=None, description="Only in this collection")
     tag: Words | None = Field(default=None, description="Only what carries this tag")
     recorded_after: Moment | None = Field(default=None, description="ISO 8601; without a zone in UTC")

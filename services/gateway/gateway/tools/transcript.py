@@ -64,7 +64,7 @@ async def get_transcript(asker: Asker, wanted: TranscriptArguments) -> Transcrip
     path = f"/api/recordings/{seen.asset_id}/transcript"
     transcript = await asker.read(Transcript, "asr", path, query, seen)
     chosen = _chosen(transcript, wanted)
-    shown = _page(chosen[wanted.offset :], wanted.limit)
+    shown = cut_page(chosen[wanted.offset :], wanted.limit)
     following = wanted.offset + len(shown)
     return TranscriptPage(
         asset=Source(id=asset.id, title=asset.title, kind=asset.kind),
@@ -94,7 +94,7 @@ def _chosen(transcript: Transcript, wanted: TranscriptArguments) -> list[Segment
     ]
 
 
-def _page(segments: Sequence[Segment], limit: int) -> list[Segment]:
+def cut_page(segments: Sequence[Segment], limit: int) -> list[Segment]:
     """At least one, however long it is: a page without any would be asked for for ever."""
     shown: list[Segment] = []
     characters = 0
