@@ -174,7 +174,8 @@ class RequestContext:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 begun = True
-                status = message["status"]
+                # A plain number, also where a library sends an enumeration.
+                status = int(message["status"])
                 named = [header for header in message.get("headers", []) if header[0].lower() != b"x-request-id"]
                 message = {**message, "headers": [*named, (b"x-request-id", request_id.encode("latin-1"))]}
             await send(message)

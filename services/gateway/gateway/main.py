@@ -6,6 +6,7 @@ from common.service import Service
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway.api import (
+    agents,
     auth,
     collections,
     description,
@@ -74,6 +75,7 @@ def serve(service: Service, settings: GatewaySettings) -> None:
         service.serve(asset_router(prefix, tag))
         service.serve(processing_router(prefix, tag))
     service.serve(jobs_router())
+    service.serve(agents.agents_router())
     service.serve(description.description_router(document or {}))
     # Last: what no route above serves belongs to another service, or to nobody.
     service.serve(forwarding_router(table))

@@ -17,6 +17,7 @@ forwarded = Counter(
     "earshot_gateway_forwarded_requests_total", "Requests forwarded to a service", ["upstream", "status"]
 )
 sockets = Gauge("earshot_gateway_websockets", "Open WebSockets")
+tool_calls = Counter("earshot_gateway_tool_calls_total", "Calls of tools by agents", ["tool", "outcome"])
 refused = Counter("earshot_gateway_refused_requests_total", "Requests turned away at the door", ["reason"])
 
 

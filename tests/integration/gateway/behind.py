@@ -51,6 +51,7 @@ class Behind:
                 Route("/api/stream", self.stream),
                 Route("/api/half", self.half),
                 Route("/api/slow", self.slow),
+                Route("/api/answers", self.slow, methods=["POST"]),
                 Route("/api/moved", self.moved),
                 Route("/{path:path}", self.echo, methods=everything),
             ]

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from gateway.api import models
 from gateway.auth.access import resolve_asset
 from gateway.auth.principal import Principal, identify
+from gateway.domain.clock import clock
 from gateway.door import TheDoor
 from gateway.queries import assets
 from gateway.queries.assets import AssetFilter
@@ -31,16 +32,8 @@ _VIEWER = (
     "connect-src 'self'; worker-src blob:; base-uri 'none'; frame-ancestors 'none'"
 )
 
-
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
-
-
 _templates = Environment(loader=PackageLoader("gateway", "pages/templates"), autoescape=True)
-_templates.filters["clock"] = _clock
+_templates.filters["clock"] = clock
 
 
 def _render(template: str, *, status_code: int = 200, policy: str = _STRICT, **values: Any) -> HTMLResponse:

@@ -111,11 +111,16 @@ async def _by_cookie(door: Door, token: str) -> Principal | None:
     return Principal(user.id, user.email, user.name, user.is_admin, scopes, by_cookie=True)
 
 
-def _check_origin(request: Request, door: Door) -> None:
-    """A browser sends Origin with every write; one from elsewhere means that another site is at work."""
+def is_own_origin(request: HTTPConnection, door: Door) -> bool:
+    """Whether the page behind the request is Earshot's own, or of a site that the settings name."""
     origin = request.headers.get("origin", "")
     own = {request.headers.get("host", ""), urlsplit(door.settings.public_url).netloc} - {""}
-    if origin not in door.settings.origins and urlsplit(origin).netloc not in own:
+    return origin in door.settings.origins or urlsplit(origin).netloc in own
+
+
+def _check_origin(request: Request, door: Door) -> None:
+    """A browser sends Origin with every write; one from elsewhere means that another site is at work."""
+    if not is_own_origin(request, door):
         metrics.refused.labels("origin").inc()
         raise forbidden(
             "A request that changes something with the session cookie must come from Earshot's own pages.",

@@ -49,7 +49,7 @@ class Upstreams:
         headers: list[tuple[str, str]],
         *,
         query: bytes = b"",
-        content: AsyncIterator[bytes] | None = None,
+        content: AsyncIterator[bytes] | bytes | None = None,
     ) -> httpx.Request:
         """A request with these headers and no others but what HTTP itself needs; ``path`` is percent-encoded."""
         url = httpx.URL(self._urls[service]).copy_with(raw_path=path.encode() + (b"?" + query if query else b""))

@@ -1,0 +1,1 @@
+"""What agents may call over the Model Context Protocol: one tool a file, one table of all."""
