@@ -83,7 +83,12 @@ def _app(server: SpeechServer) -> FastAPI:
         if request.headers.get("authorization") != f"Bearer {KEY}":
             return trouble(401, message="Incorrect API key provided.")
         heard = await server.hear(request)
-        return heard if isinstance(heard, Response) else _openai_body(server, server.asked[-1], heard)
+        if isinstance(heard, Response):
+            return heard
+        form = server.asked[-1].form
+        if "diarize" in form["model"][0] and "prompt" in form:
+            return trouble(400, message="Prompt is not supported for diarization models.")
+        return _openai_body(server, server.asked[-1], heard)
 
     @app.post("/v1/speech-to-text", response_model=None)
     async def elevenlabs(request: Request) -> Any:
