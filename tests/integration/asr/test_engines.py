@@ -144,6 +144,9 @@ async def test_language_and_key_terms_are_told_and_punctuation_is_kept(
     heard = [one async for one in engine.recognise(audio, utterances[:1], Wishes("en", ("Martin", "Peter")))]
     assert server.asked[-1].form["language"] == ["en"]
     assert server.asked[-1].form["prompt"] == ["Martin, Peter"]
+    wishes = Wishes("en", ("Martin",), initial_prompt="Good day.")
+    [one async for one in engine.recognise(audio, utterances[:1], wishes)]
+    assert server.asked[-1].form["prompt"] == ["Good day. Martin"]
     assert heard[0].words[0].word[0].isupper()
     assert heard[0].words[-1].word.endswith(".")
     [one async for one in engine_of("elevenlabs").recognise(audio, utterances[:1], Wishes("en", ("Martin", "Peter")))]

@@ -45,9 +45,10 @@ class OpenAi:
         given: dict[str, Any] = _form_of(self._model)
         if wishes.language != UNDETERMINED:
             given["language"] = wishes.language
-        if wishes.key_terms and not _tells_voices(self._model):
+        prompt = " ".join(filter(None, [wishes.initial_prompt, ", ".join(wishes.key_terms)]))
+        if prompt and not _tells_voices(self._model):
             # Those models refuse a prompt, and with it the sound.
-            given["prompt"] = ", ".join(wishes.key_terms)
+            given["prompt"] = prompt
         try:
             transcriptions: Any = self._client.audio.transcriptions.with_raw_response
             response = await transcriptions.create(file=("part.flac", sound, "audio/flac"), model=self._model, **given)
