@@ -95,6 +95,9 @@ def _app(server: SpeechServer) -> FastAPI:
         if request.headers.get("xi-api-key") != KEY:
             return trouble(401, message="Invalid API key")
         heard = await server.hear(request)
+        terms = server.asked[-1].form.get("keyterms", [])
+        if any(len(term) >= 50 or len(term.split()) > 5 or set(term) & set("<>{}[]\\") for term in terms):
+            return trouble(422, message="Invalid keyterms")
         return heard if isinstance(heard, Response) else _elevenlabs_body(server, heard)
 
     return app

@@ -152,6 +152,10 @@ async def test_language_and_key_terms_are_told_and_punctuation_is_kept(
     [one async for one in engine_of("elevenlabs").recognise(audio, utterances[:1], Wishes("en", ("Martin", "Peter")))]
     assert server.asked[-1].form["language_code"] == ["en"]
     assert server.asked[-1].form["keyterms"] == ["Martin", "Peter"]
+    refused = ("a term of more words than it takes", "x" * 50, "<b>", "C:\\temp")
+    wishes = Wishes("en", (*refused, "y" * 49, "one two three four five"))
+    [one async for one in engine_of("elevenlabs").recognise(audio, utterances[:1], wishes)]
+    assert server.asked[-1].form["keyterms"] == ["y" * 49, "one two three four five"]
 
 
 async def test_sound_that_is_too_much_goes_in_pieces_and_loses_nothing(
