@@ -8,7 +8,7 @@ from asr.domain.spans import Span
 from asr.providers import whisperx
 from asr.providers.engine import Wishes
 from asr.providers.whisperx import WhisperX, failure
-from asr.providers.whisperx_models import missing
+from asr.providers.whisperx_models import fitting, missing
 from asr.providers.whisperx_work import told_of
 from asr.settings_whisperx import WhisperXSettings
 from common.errors import CannotProcess, TryAgain
@@ -30,6 +30,14 @@ async def test_a_collections_prompt_takes_the_place_of_the_installations(
     heard = [one async for one in engine.recognise(Path("a.flac"), [Span(0, 1)], wishes)]
     await engine.close()
     assert [word.word for word in heard[0].words] == ["de", prompt, terms]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "terms", "kept"), [(10, 0, 10), (400, 0, 223), (10, 200, 10), (400, 200, 23), (400, 223, 0), (5, 900, 0)]
+)
+def test_prompt_and_terms_leave_whisper_half_of_its_context(prompt: int, terms: int, kept: int) -> None:
+    given = list(range(prompt))
+    assert fitting(given, terms, 448) == given[prompt - kept :]
 
 
 class GatedRepoError(OSError):

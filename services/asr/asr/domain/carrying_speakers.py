@@ -33,7 +33,7 @@ def carry_speakers(base: Transcript, edited: Transcript, new: Transcript) -> tup
     ]
     speakers = _named(edited.speakers, again, voices)
     talking = {segment.speaker for segment in segments}
-    heard_anew = set() if given else {speaker.id for speaker in new.speakers}
+    heard_anew = set[str]() if given else {speaker.id for speaker in new.speakers}
     speakers = [speaker for speaker in speakers if speaker.id in talking | heard_anew]
     return new.model_copy(update={"segments": segments, "speakers": speakers}), len(moved_ids - carried)
 
