@@ -106,7 +106,7 @@ def test_a_collection_is_created_and_changed_with_its_terms(run, server):
     assert json.loads(run("collections", "change", "talks", *terms, "--prompt", "Hi.", "--json").stdout) == talks
     assert run("collections", "change", "Talks", "--prompt", "").exit_code == 0
     told = {"key_terms": ["Anna Müller", "Quorum"]}
-    assert [asked.json for asked in server.asked if asked.json] == [
+    assert [asked.json for asked in server.asked if asked.body] == [
         {"name": "Talks"} | told,
         told | {"initial_prompt": "Hi."},
         {"initial_prompt": ""},
