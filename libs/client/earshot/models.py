@@ -30,6 +30,8 @@ class Collection(Model):
     name: str
     description: str | None = None
     keep_media: str | None = None
+    key_terms: list[str] | None = None
+    initial_prompt: str | None = None
 
 
 class Problem(Model):

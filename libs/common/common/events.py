@@ -73,6 +73,8 @@ class RecordingOptions(Body):
     key_terms: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field(
         default_factory=list, max_length=100
     )
+    # In the style that the transcript shall have; its spelling and punctuation are followed.
+    initial_prompt: str | None = Field(default=None, max_length=2000)
 
     @model_validator(mode="after")
     def _speakers_in_order(self) -> "RecordingOptions":

@@ -1,6 +1,6 @@
 """Taking an asset in, or its sound later: its rows, a job and the fact ``asset.registered``, in one transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from common.outbox import Transaction
 
 from gateway.domain import journey, places
 from gateway.processing import begin_run, hold
-from gateway.queries import assets, jobs, timeline
+from gateway.queries import assets, collections, jobs, timeline
 
 _UNTITLED = "Recording"
 
@@ -32,6 +32,8 @@ class Wish:
 
 async def register(tx: Transaction, asset_id: UUID, wish: Wish) -> None:
     """The first run of a new asset begins when the transaction commits."""
+    options = (await collections.vocabulary_of(tx.conn, wish.collection_id)).added_to(wish.options)
+    wish = replace(wish, options=options)
     stages = journey.plan(transcribe=wish.options.transcribe)
     title = wish.title or title_of(wish.source)
     await assets.add_asset(tx.conn, _new_asset(asset_id, wish, title, stages.stage))
@@ -62,6 +64,7 @@ async def add_sound(
         raise ValueError("The recording is still being processed.")
     if not await assets.is_without_sound(tx.conn, asset_id):
         raise ValueError("The recording has its sound.")
+    vocabulary = await collections.vocabulary_of(tx.conn, held.asset.collection_id)
     run = await begin_run(tx.conn, held, "fetch")
     await timeline.note(tx.conn, asset_id, run, "sound.added", "Its sound was added.", stage="fetch")
     await tx.say(
@@ -73,7 +76,7 @@ async def add_sound(
             kind="recording",
             title=held.asset.title,
             source=source,
-            options=options,
+            options=vocabulary.added_to(options),
             keep_media=keep_media or await assets.keep_media_of(tx.conn, asset_id),
             recorded_at=held.asset.recorded_at,
         )

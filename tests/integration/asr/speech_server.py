@@ -92,13 +92,21 @@ def _app(server: SpeechServer) -> FastAPI:
         if request.headers.get("authorization") != f"Bearer {KEY}":
             return trouble(401, message="Incorrect API key provided.")
         heard = await server.hear(request)
-        return heard if isinstance(heard, Response) else _openai_body(server, server.asked[-1], heard)
+        if isinstance(heard, Response):
+            return heard
+        form = server.asked[-1].form
+        if "diarize" in form["model"][0] and "prompt" in form:
+            return trouble(400, message="Prompt is not supported for diarization models.")
+        return _openai_body(server, server.asked[-1], heard)
 
     @app.post("/v1/speech-to-text", response_model=None)
     async def elevenlabs(request: Request) -> Any:
         if request.headers.get("xi-api-key") != KEY:
             return trouble(401, message="Invalid API key")
         heard = await server.hear(request)
+        terms = server.asked[-1].form.get("keyterms", [])
+        if any(len(term) >= 50 or len(term.split()) > 5 or set(term) & set("<>{}[]\\") for term in terms):
+            return trouble(422, message="Invalid keyterms")
         return heard if isinstance(heard, Response) else _elevenlabs_body(server, heard)
 
     return app

@@ -220,6 +220,34 @@ async def test_naming_a_speaker_touches_no_segment(desk: Desk) -> None:
     assert (itself.status_code, itself.json()["advice"]) == (422, "Name another speaker with `into`.")
 
 
+async def test_somebody_whom_the_machine_did_not_hear_is_made_a_speaker(desk: Desk) -> None:
+    answer = await desk.send("POST", "/speakers/speaker_1/split", {"segment_ids": ["s1", "s4"], "name": " Ben "})
+    assert (answer.status_code, answer.json()["change"], answer.headers["etag"]) == (200, "speaker_split", '"2"')
+    assert [(one["id"], one["label"], one.get("name")) for one in answer.json()["speakers"]] == [
+        ("speaker_1", "Speaker 1", None),
+        ("speaker_1.2", "Speaker 2", "Ben"),
+    ]
+    assert [segment["id"] for segment in answer.json()["segments"]] == ["s1", "s4"]
+    (fact,) = await desk.facts()
+    assert (fact.segment_ids, fact.speakers_changed, len(fact.spans)) == (["s1", "s4"], True, 2)
+    read = await desk.read()
+    assert await desk.document(fact) == read
+    assert [segment["speaker"] for segment in read["segments"]] == [
+        "speaker_1.2",
+        "speaker_1",
+        "speaker_1",
+        "speaker_1.2",
+    ]
+    # From here on a speaker like any other: turns are given to them, and they are named and merged.
+    assert (await desk.edit("s2", 2, speaker_id="speaker_1.2")).status_code == 200
+    assert (await desk.send("PATCH", "/speakers/speaker_1.2", {"name": "Benno"})).status_code == 200
+    for segments, status in (([], 422), (["s3"], 422), (["s1"], 422), (["s9"], 404)):
+        refused = await desk.send("POST", "/speakers/speaker_1/split", {"segment_ids": segments})
+        assert refused.status_code == status, refused.text
+    assert (await desk.send("POST", "/speakers/speaker_1.2/merge", {"into": "speaker_1"})).status_code == 200
+    assert {segment["speaker"] for segment in (await desk.read())["segments"]} == {"speaker_1"}
+
+
 async def test_who_may_correct(desk: Desk) -> None:
     routes: list[tuple[str, str, Json | None]] = [
         ("PATCH", "/transcript/segments/s1", {"text": "x"}),
@@ -229,6 +257,7 @@ async def test_who_may_correct(desk: Desk) -> None:
         ("POST", "/transcript/revisions/1/restore", None),
         ("PATCH", "/speakers/speaker_1", {"name": "Anna"}),
         ("POST", "/speakers/speaker_1/merge", {"into": "x"}),
+        ("POST", "/speakers/speaker_1/split", {"segment_ids": ["s1"]}),
     ]
     stranger = desk.bench.identity(uuid4(), role="owner")
     for method, path, body in routes:

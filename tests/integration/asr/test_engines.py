@@ -120,6 +120,31 @@ async def test_speakers_that_a_service_tells_apart_are_turns(
         assert {server.voice_at(turn.start + 0.005 - start) for turn in turns} == {0, 1}
 
 
+@pytest.mark.parametrize("cause", ["windows", "bytes"])
+async def test_names_of_voices_hold_for_one_request_and_are_never_taken_for_the_same_in_two(
+    engine_of: Make, audio: Path, utterances: list[Span], server: SpeechServer, cause: str
+) -> None:
+    whole = windows_of(utterances, 20.0)
+    heard = await recognise(Case(engine_of("elevenlabs"), audio, whole, []))
+    assert (len(server.asked), bool(heard[0].turns)) == (1, True)
+    # OpenAI's limit of bytes stands for any: the sound goes in two requests then.
+    limit = {"openai_most_bytes": server.asked[-1].size * 3 // 4} if cause == "bytes" else {}
+    engine = engine_of("openai", openai_model="gpt-4o-transcribe-diarize", **limit)
+    heard = await recognise(Case(engine, audio, whole if limit else utterances, []))
+    assert len(server.asked) > 2
+    assert any(one.words for one in heard)
+    assert [one.turns for one in heard] == [()] * len(heard)
+
+
+async def test_a_model_that_tells_voices_apart_is_not_given_a_prompt_which_it_would_refuse(
+    engine_of: Make, audio: Path, utterances: list[Span], server: SpeechServer
+) -> None:
+    engine = engine_of("openai", openai_model="gpt-4o-transcribe-diarize")
+    heard = [one async for one in engine.recognise(audio, utterances[:1], Wishes("en", ("Martin", "Peter")))]
+    assert heard[0].words
+    assert "prompt" not in server.asked[-1].form
+
+
 async def test_language_and_key_terms_are_told_and_punctuation_is_kept(
     engine_of: Make, server: SpeechServer, audio: Path, utterances: list[Span]
 ) -> None:
@@ -127,11 +152,18 @@ async def test_language_and_key_terms_are_told_and_punctuation_is_kept(
     heard = [one async for one in engine.recognise(audio, utterances[:1], Wishes("en", ("Martin", "Peter")))]
     assert server.asked[-1].form["language"] == ["en"]
     assert server.asked[-1].form["prompt"] == ["Martin, Peter"]
+    wishes = Wishes("en", ("Martin",), initial_prompt="Good day.")
+    [one async for one in engine.recognise(audio, utterances[:1], wishes)]
+    assert server.asked[-1].form["prompt"] == ["Good day. Martin"]
     assert heard[0].words[0].word[0].isupper()
     assert heard[0].words[-1].word.endswith(".")
     [one async for one in engine_of("elevenlabs").recognise(audio, utterances[:1], Wishes("en", ("Martin", "Peter")))]
     assert server.asked[-1].form["language_code"] == ["en"]
     assert server.asked[-1].form["keyterms"] == ["Martin", "Peter"]
+    refused = ("a term of more words than it takes", "x" * 50, "<b>", "C:\\temp")
+    wishes = Wishes("en", (*refused, "y" * 49, "one two three four five"))
+    [one async for one in engine_of("elevenlabs").recognise(audio, utterances[:1], wishes)]
+    assert server.asked[-1].form["keyterms"] == ["y" * 49, "one two three four five"]
 
 
 async def test_sound_that_is_too_much_goes_in_pieces_and_loses_nothing(

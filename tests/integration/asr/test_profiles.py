@@ -289,6 +289,28 @@ async def test_what_is_given_follows_merging_and_restoring(people: People) -> No
     assert await people.kept(profile) == []
 
 
+async def test_who_was_told_apart_by_hand_gives_nobody_the_others_voice(people: People) -> None:
+    me = await people.user()
+    here = await people.collection(me)
+    profile = await people.profile(me)
+    asset = await people.recording(here, voice(1.0), voice(1.0, of=1))
+    found = await people.ok(me, "GET", f"/api/recordings/{asset}/transcript")
+    own = [segment["id"] for segment in found["segments"] if segment["speaker"] == "speaker_2"]
+    url = f"/api/recordings/{asset}/transcript/segments/{own[0]}/split"
+    middle = next(segment for segment in found["segments"] if segment["id"] == own[0])
+    await people.ok(me, "POST", url, {"at_seconds": middle["words"][-1]["start"]})
+    await people.ok(me, "POST", f"/api/recordings/{asset}/speakers/speaker_2/split", {"segment_ids": [f"{own[0]}.2"]})
+    await people.name(me, asset, "speaker_2.2", profile_id=profile)
+    await people.work()
+    assert (await people.speakers(me, asset))["speaker_2.2"] == ("Maria", profile)
+    assert await people.kept(profile) == []
+    # Nor the other way round: what was given by the mistake goes when it is mended.
+    await people.name(me, asset, "speaker_2", profile_id=profile)
+    assert await people.kept(profile) == [(asset, "speaker_2")]
+    await people.name(me, asset, "speaker_2", name="Ben")
+    assert await people.kept(profile) == []
+
+
 async def test_renaming_a_profile_renames_its_speakers_everywhere(people: People) -> None:
     me = await people.user()
     here = await people.collection(me)

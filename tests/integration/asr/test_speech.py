@@ -16,6 +16,7 @@ import uvicorn
 from asr.main import build
 from asr.providers.engine import EngineFailed
 from asr.settings import AsrSettings
+from common.errors import CannotProcess
 from common.identity import IDENTITY_HEADER, Caller, Signer, new_key_pair
 
 from tests.integration.asr.conftest import SECOND
@@ -309,15 +310,23 @@ async def test_requests_wait_for_their_turn_and_too_many_are_sent_away(
     assert engine.most_at_once == 1
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        EngineFailed("the engine broke"),
+        CannotProcess("the engine broke: no weights", category="engine_unavailable"),
+    ],
+    ids=["again", "for good"],
+)
 async def test_an_engine_that_breaks_is_told_in_the_stream(
-    settings: Callable[..., AsrSettings], keys: tuple[Signer, str], clip: Path
+    settings: Callable[..., AsrSettings], keys: tuple[Signer, str], clip: Path, trouble: Exception
 ) -> None:
-    engine = Gated(breaks=EngineFailed("the engine broke"))
+    engine = Gated(breaks=trouble)
     engine.open.set()
     made = settings(identity_public_keys=keys[1], role="api")
     async with served(made, keys[0], installed=[engine]) as client:
         ask = client.audio.transcriptions.create
-        with pytest.raises(openai.InternalServerError):
+        with pytest.raises(openai.InternalServerError, match="the engine broke"):
             await ask(file=clip, model="whisper-1")
         with pytest.raises(openai.APIError, match="the engine broke"):
             async for _ in await ask(file=clip, model="whisper-1", stream=True):

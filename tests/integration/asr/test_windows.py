@@ -101,6 +101,18 @@ async def test_its_sentences_language_and_warnings_reach_the_transcript(
     assert texts[1].startswith("until"), "a sentence ends there, and nobody capitalises what follows"
 
 
+async def test_the_prompt_reaches_the_engine_and_another_is_recognised_anew(
+    scribe: tuple[Scribe, Callable[..., Any]], to_flac: Callable[..., Path]
+) -> None:
+    engine, make = scribe
+    bench = await make()
+    for run, prompt, times in ((1, None, 1), (2, "", 1), (3, "Good day.", 2), (4, "Good day.", 2), (5, None, 3)):
+        await transcript_of(bench, to_flac(SECOND, 40), run, initial_prompt=prompt)
+        parts = (await bench.fetch("SELECT count(*) FROM parts"))[0][0]
+        assert len(engine.asked) == parts * times
+    assert [wishes.initial_prompt for wishes in engine.asked] == [""] * parts + ["Good day."] * parts + [""] * parts
+
+
 async def test_other_key_terms_are_recognised_anew_and_the_same_are_not(
     scribe: tuple[Scribe, Callable[..., Any]], to_flac: Callable[..., Path]
 ) -> None:

@@ -129,6 +129,16 @@ def test_encrypted_and_oddly_packed_files_are_named(tmp_path: Path) -> None:
     assert "packed in a way" in entries(tmp_path, zipped({"a.srt": SRT}, zipfile.ZIP_LZMA))["a.srt"]
 
 
+@pytest.mark.parametrize("name", [".", "\0", "/"])
+def test_a_name_that_is_none_is_refused_and_the_other_files_are_taken(tmp_path: Path, name: str) -> None:
+    # Written by hand: no program makes such a name. Of what stands behind NUL nothing is left.
+    content = zipped({"?": SRT, "b.srt": SRT}).replace(b"?", name.encode())
+    found = entries(tmp_path, content)
+    assert found.pop("b.srt") == ""
+    assert all("leads out" in refusal for refusal in found.values())
+    assert len(found) == (name != "/")
+
+
 def test_a_ratio_beyond_text_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     roomy = ArchiveLimits(files=5, file_bytes=10_000_000, total_bytes=20_000_000)
     assert "far more" in entries(tmp_path, zipped({"a.srt": b"0" * 9_000_000}), roomy)["a.srt"]

@@ -114,6 +114,31 @@ async def test_the_same_creation_sent_at_the_same_moment_creates_one_thing(gatew
     assert len(await gateway.said("asset.registered.v1")) == 1
 
 
+async def test_a_collections_terms_and_prompt_are_told_of_what_is_added_from_then_on(gateway: Gateway):
+    http = gateway.admin.http
+    wish = {"name": "Board", "key_terms": [" Kubernetes ", "Anna Müller"], "initial_prompt": " Good morning. "}
+    made = (await http.post("/api/collections", json=wish)).json()
+    told = {"key_terms": ["Kubernetes", "Anna Müller"], "initial_prompt": "Good morning."}
+    assert {name: made[name] for name in told} == told
+    await gateway.add(collection_id=made["id"], key_terms=["Peter"])
+    url = f"/api/collections/{made['id']}"
+    changed = await http.patch(url, json={"key_terms": ["Quorum"]})
+    assert (changed.json()["key_terms"], changed.json()["initial_prompt"]) == (["Quorum"], "Good morning.")
+    assert (await http.patch(url, json={"name": "Council"})).json()["key_terms"] == ["Quorum"]
+    await gateway.add(collection_id=made["id"])
+    cleared = await http.patch(url, json={"key_terms": [], "initial_prompt": ""})
+    assert (cleared.json()["key_terms"], cleared.json()["initial_prompt"]) == ([], "")
+    await gateway.add(collection_id=made["id"])
+    said = [fact["options"] for fact in await gateway.said("asset.registered.v1")]
+    assert [(options["key_terms"], options.get("initial_prompt")) for options in said] == [
+        (["Peter", "Kubernetes", "Anna Müller"], "Good morning."),
+        (["Quorum"], "Good morning."),
+        ([], None),
+    ]
+    for bad in ({"key_terms": [""]}, {"key_terms": ["x"] * 101}, {"initial_prompt": "x" * 2001}):
+        assert (await http.patch(url, json=bad)).status_code == 422
+
+
 async def test_a_collection_is_made_once_and_changed(gateway: Gateway):
     http, headers = gateway.admin.http, {"Idempotency-Key": "c"}
     made = await http.post("/api/collections", json={"name": "Board", "keep_media": "none"}, headers=headers)

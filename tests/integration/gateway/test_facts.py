@@ -262,7 +262,9 @@ async def test_ingestion_requested_by_anyone_makes_one_asset(bus: Bus):
 
 async def test_a_request_into_the_store_is_taken_with_its_wishes(bus: Bus, rabbitmq_url: str):
     gateway = bus.gateway
-    made = await gateway.admin.http.post("/api/collections", json={"name": "x", "keep_media": "none"})
+    made = await gateway.admin.http.post(
+        "/api/collections", json={"name": "x", "keep_media": "none", "key_terms": ["Quorum"]}
+    )
     heard = await listen(rabbitmq_url, "asset.registered.#")
     request = e.IngestionRequested(
         request_id="r", collection_id=made.json()["id"], object_uri="incoming/a.flac", title="Given", priority="bulk"
@@ -272,6 +274,7 @@ async def test_a_request_into_the_store_is_taken_with_its_wishes(bus: Bus, rabbi
     assert isinstance(fact, e.AssetRegistered)
     assert fact.source == e.Source(type="object", object_uri="incoming/a.flac")
     assert (fact.title, fact.keep_media, fact.priority) == ("Given", "none", "bulk")
+    assert fact.options.key_terms == ["Quorum"]
 
 
 async def listen(url: str, key: str) -> Callable[[int], Awaitable[list[bytes]]]:

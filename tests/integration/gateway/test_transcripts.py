@@ -139,11 +139,14 @@ async def captioned(bus: Bus) -> Asset:
 async def test_the_sound_of_a_subtitle_file_begins_its_next_run(bus: Bus):
     asset = await captioned(bus)
     http = bus.gateway.admin.http
+    home = (await http.get("/api/collections")).json()["items"][0]["id"]
+    assert (await http.patch(f"/api/collections/{home}", json={"key_terms": ["Quorum"]})).status_code == 200
     wish: dict[str, Any] = {
         "url": "https://media.example.org/talk.mp3",
         "asset_id": asset.id,
         "engine": "pocketsphinx",
         "keep_media": "original",
+        "key_terms": ["Peter"],
     }
     answer = await http.post("/api/recordings", json=wish, headers={"Idempotency-Key": "sound"})
     assert answer.status_code == 202, answer.text
@@ -156,6 +159,7 @@ async def test_the_sound_of_a_subtitle_file_begins_its_next_run(bus: Bus):
     assert (again.status_code, again.json()["job"]["run"]) == (202, 2)
     fact = await registered_with(bus, asset, run=2)
     assert fact["source"] == {"type": "url", "url": wish["url"]}
+    assert fact["options"]["key_terms"] == ["Peter", "Quorum"]
     assert (fact["options"]["engine"], fact["keep_media"], fact["title"]) == (
         "pocketsphinx",
         "original",

@@ -2,6 +2,7 @@
 
 from asr.domain.carrying import carry
 from asr.domain.corrections import edit_segment, merge_speakers, name_speaker, split_segment
+from asr.domain.splitting import split_speaker
 from common.transcript import Segment, Transcript
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +92,33 @@ def test_turns_given_to_somebody_else_and_merged_speakers_are_carried() -> None:
     assert [speaker.id for speaker in merged.transcript.speakers] == ["a"]
 
 
+def test_people_told_apart_by_hand_stay_so_whether_or_not_the_machine_hears_them() -> None:
+    edited = split_speaker(name_speaker(BASE, "a", "Anna"), "a", ["s3"], "Ben")
+    again = carry(BASE, edited, retold("we met peter at a harbor", "the butchet is twelve", "that is all", moved=0.2))
+    assert [segment.speaker for segment in again.transcript.segments] == ["a", "b", "a.2"]
+    assert [(speaker.id, speaker.name) for speaker in again.transcript.speakers] == [
+        ("a", "Anna"),
+        ("b", None),
+        ("a.2", "Ben"),
+    ]
+    assert again.lost == 0
+    sound(again.transcript)
+    heard = retold("we met peter at a harbor", "the butchet is twelve", "that is all")
+    third = heard.segments[2].model_copy(update={"speaker": "c"})
+    found = carry(BASE, edited, heard.model_copy(update={"segments": [*heard.segments[:2], third]}))
+    assert [segment.speaker for segment in found.transcript.segments] == ["a", "b", "c"]
+    assert {speaker.id: speaker.name for speaker in found.transcript.speakers} == {"a": "Anna", "b": None, "c": "Ben"}
+    assert found.lost == 0
+
+
+def test_a_piece_that_was_given_away_is_carried_or_counted() -> None:
+    split = split_segment(BASE, "s1", BASE.segments[0].words[2].start)  # type: ignore[index]
+    edited = edit_segment(split, "s1.2", None, "b")
+    new = retold("we met peter at a harbor", "the butchet is twelve", "that is all", moved=0.2)
+    carried = carry(BASE, edited, new)
+    assert carried.lost + [segment.speaker for segment in carried.transcript.segments].count("b") == 2
+
+
 def test_a_turn_without_a_counterpart_is_counted() -> None:
     edited = edit_segment(BASE, "s2", None, "a")
     new = transcript_of(BASE.segments[0], BASE.segments[2])
@@ -113,6 +141,9 @@ def test_any_new_text_stays_sound(base: Transcript, data: st.DataObject, new: Tr
         segment: Segment = data.draw(st.sampled_from(edited.segments))
         text = data.draw(st.sampled_from(("one two", "four, a a", "five-and-twenty")))
         edited = edit_segment(edited, segment.id, text, data.draw(st.sampled_from(("a", "b", None))))
+        own = [one.id for one in edited.segments if one.speaker == segment.speaker]
+        if data.draw(st.booleans()) and len(own) > 1:
+            edited = split_speaker(edited, segment.speaker, own[1:], None)
     carried = carry(base, edited, new)
     sound(carried.transcript)
     if edited == base:

@@ -8,6 +8,7 @@ from asr.domain import corrections
 from asr.domain.corrections import NoSuch, Refused
 from asr.domain.retiming import retime, spread
 from asr.domain.revising import changes, exchange, place
+from asr.domain.splitting import split_speaker
 from common.transcript import Segment, Speaker, Transcript, Word
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -56,6 +57,7 @@ def sound(transcript: Transcript) -> None:
     assert all(one.start <= other.start for one, other in pairwise(transcript.segments))
     assert len({segment.id for segment in transcript.segments}) == len(transcript.segments)
     known = {speaker.id for speaker in transcript.speakers}
+    assert len(known) == len({speaker.label for speaker in transcript.speakers}) == len(transcript.speakers)
     for segment in transcript.segments:
         assert segment.speaker in known
         assert segment.words
@@ -66,8 +68,9 @@ def sound(transcript: Transcript) -> None:
 def anything(draw: st.DrawFn, now: Transcript) -> Transcript:
     """One correction, perhaps a refused one."""
     segment = draw(st.sampled_from(now.segments))
-    one, other = draw(st.sampled_from("abc")), draw(st.sampled_from("abc"))
-    match draw(st.integers(0, 6)):
+    ids = [speaker.id for speaker in now.speakers]
+    one, other = draw(st.sampled_from(ids)), draw(st.sampled_from(ids))
+    match draw(st.integers(0, 7)):
         case 0:
             return corrections.edit_segment(now, segment.id, draw(text), None)
         case 1:
@@ -84,6 +87,9 @@ def anything(draw: st.DrawFn, now: Transcript) -> Transcript:
             return corrections.replace_text(
                 now, draw(st.sampled_from(WORDS)), draw(text), match_case=case, whole_words=whole
             )[0]
+        case 6:
+            some = draw(st.sets(st.sampled_from([each.id for each in now.segments]), min_size=1))
+            return split_speaker(now, segment.speaker, some, None)
         case _:
             return corrections.merge_speakers(now, one, other)
 
@@ -206,3 +212,25 @@ def test_a_speaker_is_called_as_their_profile_until_somebody_says_otherwise() ->
     ):
         with pytest.raises(NoSuch):
             act()
+
+
+def test_two_people_who_were_put_down_to_one_are_told_apart() -> None:
+    transcript = transcript_of(*(spoken(f"s{n}", "one", n * 2, n * 2 + 1, "aab"[n % 3]) for n in range(6)))
+    split = split_speaker(transcript, "a", ["s1", "s4"], "Ben")
+    made = split.speakers[-1]
+    assert (made.id, made.name, made.profile_id) == ("a.2", "Ben", None)
+    assert [segment.speaker for segment in split.segments] == ["a", "a.2", "b", "a", "a.2", "b"]
+    assert changes(transcript, split).segment_ids == ["s1", "s4"]
+    further = split_speaker(split, "a.2", ["s4"], None)
+    assert [speaker.id for speaker in further.speakers] == ["a", "b", "c", "a.2", "a.3"]
+    assert corrections.merge_speakers(split, "a.2", "a") == transcript
+
+
+@pytest.mark.parametrize(
+    ("speaker", "segments", "refusal"),
+    [("a", ["s1"], Refused), ("a", ["s1", "s2"], Refused), ("a", ["s9"], NoSuch), ("z", ["s1"], NoSuch)],
+)
+def test_what_cannot_be_split(speaker: str, segments: list[str], refusal: type[Exception]) -> None:
+    transcript = transcript_of(spoken("s1", "one", 0, 1), spoken("s2", "two", 2, 3, "b"))
+    with pytest.raises(refusal):
+        split_speaker(transcript, speaker, segments, None)

@@ -96,6 +96,23 @@ def test_one_refused_file_does_not_stop_the_next(run, server, sample, tmp_path):
     assert "accepted" in result.stdout
 
 
+def test_a_collection_is_created_and_changed_with_its_terms(run, server):
+    talks = {"id": "c1", "name": "Talks", "key_terms": ["Anna Müller", "Quorum"]}
+    server.on("POST", "/api/collections", talks, 201)
+    server.on("GET", "/api/collections", {"items": [talks], "next_cursor": None})
+    server.on("PATCH", "/api/collections/c1", talks)
+    terms = ("--term", "Anna Müller", "--term", "Quorum")
+    assert run("collections", "create", "Talks", *terms).stdout == "c1  Talks\n"
+    assert json.loads(run("collections", "change", "talks", *terms, "--prompt", "Hi.", "--json").stdout) == talks
+    assert run("collections", "change", "Talks", "--prompt", "").exit_code == 0
+    told = {"key_terms": ["Anna Müller", "Quorum"]}
+    assert [asked.json for asked in server.asked if asked.body] == [
+        {"name": "Talks"} | told,
+        told | {"initial_prompt": "Hi."},
+        {"initial_prompt": ""},
+    ]
+
+
 def test_unknown_collection(run, server):
     server.on("GET", "/api/collections", {"items": [], "next_cursor": None})
     result = run("add", "https://example.org/a.mp3", "--collection", "Talks")

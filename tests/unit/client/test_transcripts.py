@@ -127,8 +127,20 @@ def test_a_speaker_is_renamed_by_label_and_merged_by_name(run, server, recording
     assert [asked.json for asked in server.asked if asked.method == "POST"] == [{"into": "s2"}]
 
 
+def test_a_speaker_is_split_by_segments(run, server, recording):
+    server.on("GET", f"{recording}/speakers", {"items": SPEAKERS, "next_cursor": None})
+    server.on("POST", f"{recording}/speakers/s1/split", revised())
+    assert run("speakers", "@last", "split", "speaker 1", "Clara", "--segment", "s3", "--segment", "s4").exit_code == 0
+    assert run("speakers", "@last", "split", "s1", "--segment", "s3").exit_code == 0
+    assert [asked.json for asked in server.asked if asked.method == "POST"] == [
+        {"segment_ids": ["s3", "s4"], "name": "Clara"},
+        {"segment_ids": ["s3"]},
+    ]
+
+
 @pytest.mark.parametrize(
-    "given", [("rename", "Clara", "Anna"), ("rename", "s1"), ("merge", "s1", "Clara"), ("accept",)]
+    "given",
+    [("rename", "Clara", "Anna"), ("rename", "s1"), ("merge", "s1", "Clara"), ("accept",), ("split", "s1", "Clara")],
 )
 def test_a_speaker_who_is_not_there_or_not_named(run, server, recording, given):
     server.on("GET", f"{recording}/speakers", {"items": SPEAKERS, "next_cursor": None})

@@ -103,6 +103,26 @@ def test_older_encodings_are_guessed_and_said(encoding: str, text: str) -> None:
     assert encoding in captions.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "named", "notes"),
+    [
+        ("iso8859_2", "ISO-8859-2", []),
+        ("cp1250", "windows-1250", []),
+        ("cp1250", "no-such-encoding", ["captions_encoding"]),
+        ("cp1250", "base64", ["captions_encoding"]),
+        ("cp1250", "ascii", ["captions_encoding"]),
+    ],
+)
+def test_a_ttml_file_is_believed_about_its_encoding_where_that_can_be(
+    encoding: str, named: str, notes: list[str]
+) -> None:
+    # Guessed, ISO 8859-2 would be taken for its sister cp1250.
+    text = "Źródło, książka i łąka: śmiało, żółw."
+    file = f'<?xml version="1.0" encoding="{named}"?>\n<tt xmlns="http://www.w3.org/ns/ttml"><body><div>'
+    captions = read(f'{file}<p begin="1s" end="2s">{text}</p></div></body></tt>', encoding)
+    assert ([cue.text for cue in captions.cues], codes(captions)) == ([text], notes)
+
+
 def test_one_broken_letter_does_not_turn_utf8_into_something_else() -> None:
     data = (SRT.replace("Tuesday", "Größe Öl Übung éééé àààà") + "x\n").encode() + b"\xff\n"
     captions = read_captions(data)

@@ -7,10 +7,18 @@ import typer
 
 from earshot.cli.session import Session, command
 from earshot.errors import EarshotError
-from earshot.models import Key
+from earshot.models import Collection, Key
+from earshot.resolve import resolve_collection
 
 keys = typer.Typer(no_args_is_help=True, help="API keys: create, list, revoke.")
-collections = typer.Typer(no_args_is_help=True, help="Collections: create, list.")
+collections = typer.Typer(no_args_is_help=True, help="Collections: create, change, list.")
+
+KeepMedia = Annotated[str | None, typer.Option(help="audio (default), original or none.")]
+Terms = Annotated[
+    list[str] | None,
+    typer.Option("--term", help="A name or term as it is spelled, told to the recogniser; may be repeated."),
+]
+Prompt = Annotated[str | None, typer.Option("--prompt", help="Text in the style that transcripts shall have.")]
 
 
 @command
@@ -65,15 +73,45 @@ def create_collection(
     session: Session,
     name: Annotated[str, typer.Argument(help="Its name.")],
     description: Annotated[str | None, typer.Option()] = None,
-    keep_media: Annotated[str | None, typer.Option(help="audio (default), original or none.")] = None,
+    keep_media: KeepMedia = None,
+    terms: Terms = None,
+    prompt: Prompt = None,
 ) -> None:
     """Create a collection.
 
     Example:
 
-        earshot collections create Talks
+        earshot collections create Talks --term Kubernetes --term "Anna Müller"
     """
-    collection = session.client.collections.create(name, description=description, keep_media=keep_media)
+    collection = session.client.collections.create(
+        name, description=description, keep_media=keep_media, key_terms=terms, initial_prompt=prompt
+    )
+    show_collection(session, collection)
+
+
+@command
+def change_collection(
+    session: Session,
+    which: Annotated[str, typer.Argument(metavar="ID|NAME")],
+    description: Annotated[str | None, typer.Option()] = None,
+    keep_media: KeepMedia = None,
+    terms: Terms = None,
+    prompt: Prompt = None,
+) -> None:
+    """Change a collection, for recordings that are added from now on. Terms take the place of all that it had.
+
+    Example:
+
+        earshot collections change Talks --term Kubernetes --term "Anna Müller"
+    """
+    found = resolve_collection(session.client, which)
+    changed = session.client.collections.change(
+        found.id, description=description, keep_media=keep_media, key_terms=terms, initial_prompt=prompt
+    )
+    show_collection(session, changed)
+
+
+def show_collection(session: Session, collection: Collection) -> None:
     if session.as_json:
         session.out.json(collection.to_json())
     else:
@@ -94,4 +132,5 @@ keys.command("create")(create_key)
 keys.command("list")(list_keys)
 keys.command("revoke")(revoke_key)
 collections.command("create")(create_collection)
+collections.command("change")(change_collection)
 collections.command("list")(list_collections)

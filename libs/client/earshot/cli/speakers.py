@@ -12,7 +12,7 @@ from earshot.models import Asset, SpeakerTalk, Suggestion
 from earshot.resolve import resolve_asset
 from earshot.timecode import clock
 
-Act = Literal["name", "rename", "merge", "accept", "reject", "identify", "release"]
+Act = Literal["name", "rename", "merge", "split", "accept", "reject", "identify", "release"]
 Action = Annotated[Act | None, typer.Argument(help="Without one, the speakers are listed.", show_default=False)]
 Which = Annotated[str | None, typer.Argument(metavar="[SPEAKER]", help="Its id, label or name.", show_default=False)]
 Other = Annotated[
@@ -23,16 +23,27 @@ Other = Annotated[
         show_default=False,
     ),
 ]
+Segments = Annotated[
+    list[str] | None,
+    typer.Option("--segment", help="For split: what the new speaker says (ids: earshot transcript ID --format json)."),
+]
 # What it takes besides the speaker; a suggestion needs a name only where there are several.
 _NEEDS_OTHER = frozenset({"name", "rename", "merge", "identify"})
 
 
 @command
-def speakers(session: Session, asset_id: Id, action: Action = None, which: Which = None, other: Other = None) -> None:
+def speakers(
+    session: Session,
+    asset_id: Id,
+    action: Action = None,
+    which: Which = None,
+    other: Other = None,
+    segments: Segments = None,
+) -> None:
     """List the speakers of a recording and who they might be, name one, or merge one into another.
 
-    accept and reject decide about a suggestion; identify names a speaker by a profile (see: earshot profiles), and
-    release says that it is not that person.
+    split makes a new speaker of some of what one says. accept and reject decide about a suggestion; identify names a
+    speaker by a profile (see: earshot profiles), and release says that it is not that person.
 
     Examples:
 
@@ -43,10 +54,12 @@ def speakers(session: Session, asset_id: Id, action: Action = None, which: Which
         earshot speakers @last accept "Speaker 2"
 
         earshot speakers @last merge "Speaker 3" Anna
+
+        earshot speakers @last split "Speaker 1" Ben --segment s12 --segment s15
     """
     asset = resolve_asset(session.client, asset_id)
     if action is not None:
-        change(session, asset, action, which, other)
+        change(session, asset, action, which, other, segments or [])
     listed = session.client.transcripts.speakers(asset.id)
     suggested = session.client.transcripts.suggestions(asset.id)
     if session.as_json:
@@ -82,7 +95,14 @@ def as_text(suggestion: Suggestion) -> str:
     return f"{suggestion.name} ({suggestion.source} {suggestion.confidence:.2f})"
 
 
-def change(session: Session, asset: Asset, action: Act, which: str | None, other: str | None) -> None:
+def change(
+    session: Session, asset: Asset, action: Act, which: str | None, other: str | None, segments: list[str]
+) -> None:
+    if action == "split" and not segments:
+        raise EarshotError(
+            "Which segments does the new speaker say?",
+            advice='Write it like: earshot speakers @last split "Speaker 1" Ben --segment s12 --segment s15',
+        )
     if which is None or (other is None and action in _NEEDS_OTHER):
         raise EarshotError(
             f"Whom shall this {action}?",
@@ -96,6 +116,8 @@ def change(session: Session, asset: Asset, action: Act, which: str | None, other
         transcripts.decide(asset.id, suggestion.id, accept=action == "accept")
     elif action == "merge":
         transcripts.merge_speaker(asset.id, speaker.id, the_speaker(other or "", present).id)
+    elif action == "split":
+        transcripts.split_speaker(asset.id, speaker.id, segments, other)
     elif action in ("identify", "release"):
         profile = the_profile(session.client, other or "").id if action == "identify" else None
         transcripts.identify_speaker(asset.id, speaker.id, profile)

@@ -1,21 +1,35 @@
 """Collections: what assets are kept and shared in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypedDict, Unpack
 
 from earshot.models import Collection, Page
 from earshot.paging import pages
 from earshot.transport import Transport
 
 
+class CollectionFields(TypedDict, total=False):
+    """`keep_media`: audio, original or none. `key_terms`: names and terms as they are spelled, told to the recogniser.
+
+    `initial_prompt`: text in the style that transcripts shall have; empty: none.
+    """
+
+    description: str | None
+    keep_media: str | None
+    key_terms: Sequence[str] | None
+    initial_prompt: str | None
+
+
 class Collections:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, name: str, *, description: str | None = None, keep_media: str | None = None) -> Collection:
-        """`keep_media` is audio, original or none."""
-        body = {"name": name, "description": description, "keep_media": keep_media}
-        given = {field: value for field, value in body.items() if value is not None}
-        return self._transport.fetch(Collection, "POST", "/api/collections", json=given)
+    def create(self, name: str, **fields: Unpack[CollectionFields]) -> Collection:
+        return self._transport.fetch(Collection, "POST", "/api/collections", json={"name": name, **_given(fields)})
+
+    def change(self, collection_id: str, **fields: Unpack[CollectionFields]) -> Collection:
+        """What is left out, or None, stays as it is; the fields hold for recordings that are added from now on."""
+        return self._transport.fetch(Collection, "PATCH", f"/api/collections/{collection_id}", json=_given(fields))
 
     def get(self, collection_id: str) -> Collection:
         return self._transport.fetch(Collection, "GET", f"/api/collections/{collection_id}")
@@ -25,3 +39,7 @@ class Collections:
 
     def delete(self, collection_id: str) -> None:
         self._transport.request("DELETE", f"/api/collections/{collection_id}")
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,6 +1,6 @@
 """Transcripts that exist already: subtitle files sent as they are, and corrections of transcripts and speakers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -90,6 +90,18 @@ class Transcripts:
     def merge_speaker(self, asset_id: str, speaker_id: str, into: str, revision: int | None = None) -> Revised:
         """Everything the speaker said was said by `into`."""
         return self._send("POST", f"/api/recordings/{asset_id}/speakers/{speaker_id}/merge", {"into": into}, revision)
+
+    def split_speaker(
+        self,
+        asset_id: str,
+        speaker_id: str,
+        segment_ids: Sequence[str],
+        name: str | None = None,
+        revision: int | None = None,
+    ) -> Revised:
+        """These segments are those of a new speaker, the last of the answer's `speakers`."""
+        body = {"segment_ids": list(segment_ids)} | ({"name": name} if name is not None else {})
+        return self._send("POST", f"/api/recordings/{asset_id}/speakers/{speaker_id}/split", body, revision)
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None, revision: int | None) -> Revised:
         return self._transport.fetch(Revised, method, path, json=body, headers=_if_match(revision))

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from asr.api.transcripts import TranscriptRevision
 from asr.domain import corrections
 from asr.domain.corrections import NoSuch, Refused
+from asr.domain.splitting import split_speaker
 from asr.editing import Corrected, Correction, Editing, Outcome
 from asr.enrolling import Enrolling
 from asr.reading import for_reader, read_held
@@ -75,6 +76,13 @@ class SpeakerMerge(_Body):
     into: SpeakerId
 
 
+class SpeakerSplit(_Body):
+    segment_ids: list[SpeakerId] = Field(
+        min_length=1, max_length=10_000, description="Segments of the speaker's that somebody else says"
+    )
+    name: Name | None = Field(default=None, description="What the new speaker is called; by a label when left out")
+
+
 class Revised(TranscriptRevision):
     """The newest revision, with its speakers, and the segments that the correction changed."""
 
@@ -103,6 +111,7 @@ class EditingApi:
             ("POST", "/transcript/revisions/{revision}/restore", self.restore, "Restore an earlier revision"),
             ("PATCH", "/speakers/{speaker_id}", self.edit_speaker, "Name a speaker"),
             ("POST", "/speakers/{speaker_id}/merge", self.merge_speakers, "Merge a speaker into another"),
+            ("POST", "/speakers/{speaker_id}/split", self.split_speaker, "Make two speakers of one"),
         ):
             router.add_api_route(
                 path,
@@ -250,6 +259,28 @@ class EditingApi:
             if_match,
             "speakers_merged",
             lambda now: corrections.merge_speakers(now, speaker_id, body.into),
+        )
+        return await self._correct(correction, response)
+
+    async def split_speaker(
+        self,
+        asset_id: UUID,
+        speaker_id: SpeakerId,
+        body: SpeakerSplit,
+        caller: AssetEditor,
+        response: Response,
+        if_match: IfMatch = None,
+    ) -> Revised:
+        """What two people say was put down to one: these segments are a new speaker's, the last of `speakers`.
+
+        The new speaker has no voiceprint of their own, so nothing is suggested for them by voice.
+        """
+        correction = _correction(
+            asset_id,
+            caller,
+            if_match,
+            "speaker_split",
+            lambda now: split_speaker(now, speaker_id, body.segment_ids, body.name),
         )
         return await self._correct(correction, response)
 

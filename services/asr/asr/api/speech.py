@@ -79,7 +79,13 @@ async def _answer(request: Request, speech: Speech, stack: AsyncExitStack, max_b
 
 
 def _unusable(error: CannotProcess) -> ApiError:
-    return ApiError(400, error.category, error.message, advice=error.advice, errors=[{"field": "file"}])
+    """The file's fault, or, where asking again may help, ours."""
+    of_file: list[dict[str, object]] | None = None if error.retryable else [{"field": "file"}]
+    return ApiError(_status_of(error), error.category, error.message, advice=error.advice, errors=of_file)
+
+
+def _status_of(error: TryAgain | CannotProcess) -> int:
+    return 400 if isinstance(error, CannotProcess) and not error.retryable else 503
 
 
 async def while_client_stays(request: Request, work: Awaitable[T]) -> T:
@@ -150,9 +156,9 @@ async def events(speech: Speech, heard: Heard, form: SpeechForm) -> AsyncGenerat
                 else:
                     blank = blank_between(segments[-2].text, segment.text) if len(segments) > 1 else ""
                     yield _event({"type": "transcript.text.delta", "delta": f"{blank}{segment.text}"})
-    except TryAgain as error:
+    except (TryAgain, CannotProcess) as error:
         # The status is sent already; clients raise what stands under this name.
-        yield _event(error_member(PATH, 503, error.category, error.message, None))
+        yield _event(error_member(PATH, _status_of(error), error.category, error.message, None))
         return
     done = {"type": "transcript.text.done", "text": openai.text_of(segments)}
     yield _event(done | ({"warnings": [heard.warning]} if heard.warning else {}))

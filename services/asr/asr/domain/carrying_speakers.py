@@ -7,13 +7,20 @@ from collections.abc import Iterator, Sequence
 
 from common.transcript import Segment, Speaker, Transcript
 
+from asr.domain.corrections import root_of
+from asr.domain.splitting import another_speaker
+
 
 def carry_speakers(base: Transcript, edited: Transcript, new: Transcript) -> tuple[Transcript, int]:
     """Names, and turns that were given to somebody else; with how many of those turns found no place."""
     heard = {segment.id: segment.speaker for segment in base.segments}
-    moved = [segment for segment in edited.segments if heard.get(segment.id, segment.speaker) != segment.speaker]
+    moved = [
+        segment for segment in edited.segments if heard.get(root_of(segment.id), segment.speaker) != segment.speaker
+    ]
     moved_ids = {segment.id for segment in moved}
     voices = same_voices([segment for segment in edited.segments if segment.id not in moved_ids], new.segments)
+    made = {speaker.id for speaker in edited.speakers} - {speaker.id for speaker in base.speakers}
+    again = _found_or_made(new, [segment for segment in moved if segment.speaker in made], voices)
     given: dict[str, str] = {}
     carried: set[str] = set()
     for turn, segment, seconds in _overlaps(moved, new.segments):
@@ -24,11 +31,29 @@ def carry_speakers(base: Transcript, edited: Transcript, new: Transcript) -> tup
         segment.model_copy(update={"speaker": given[segment.id]}) if segment.id in given else segment
         for segment in new.segments
     ]
-    speakers = _named(edited.speakers, new.speakers, voices)
-    if given:
-        talking = {segment.speaker for segment in segments}
-        speakers = [speaker for speaker in speakers if speaker.id in talking]
+    speakers = _named(edited.speakers, again, voices)
+    talking = {segment.speaker for segment in segments}
+    heard_anew = set[str]() if given else {speaker.id for speaker in new.speakers}
+    speakers = [speaker for speaker in speakers if speaker.id in talking | heard_anew]
     return new.model_copy(update={"segments": segments, "speakers": speakers}), len(moved_ids - carried)
+
+
+def _found_or_made(new: Transcript, moved: Sequence[Segment], voices: dict[str, str]) -> list[Speaker]:
+    """The new speakers, and those whom people had told from a voice and the machine does again not: each is made
+    beside the voice in which they are heard. ``voices`` learns whom each is; ``moved``: what they say."""
+    speakers = list(new.speakers)
+    together: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for turn, segment, seconds in _overlaps(moved, new.segments):
+        together[turn.speaker][segment.speaker] += seconds
+    for speaker_id, heard in sorted(together.items()):
+        if speaker_id in voices:
+            continue
+        voice = max(sorted(heard), key=lambda one: heard[one])
+        if voice in voices.values():
+            speakers.append(another_speaker(speakers, voice))
+            voice = speakers[-1].id
+        voices[speaker_id] = voice
+    return speakers
 
 
 def same_voices(edited: Sequence[Segment], new: Sequence[Segment]) -> dict[str, str]:

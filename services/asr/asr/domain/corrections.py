@@ -1,7 +1,7 @@
 """What people may change in a transcript; every change answers a new one and leaves times true."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from uuid import UUID
 
@@ -65,7 +65,7 @@ def split_segment(transcript: Transcript, segment_id: str, at_seconds: float) ->
         )
     pieces = [
         _piece(segment, segment.id, first, segment.start, max(word.end for word in first)),
-        _piece(segment, _new_id(transcript, segment.id), rest, begin, segment.end),
+        _piece(segment, next_piece((one.id for one in transcript.segments), segment.id), rest, begin, segment.end),
     ]
     # Somebody else may have begun to talk in between.
     changed = _with(transcript, at, at + 1, pieces)
@@ -77,16 +77,16 @@ def _piece(segment: Segment, segment_id: str, words: list[Word], start: float, e
     return segment.model_copy(update={"id": segment_id, "text": text, "words": words, "start": start, "end": end})
 
 
-def _new_id(transcript: Transcript, segment_id: str) -> str:
+def next_piece(known: Iterable[str], of: str) -> str:
     """``s3.2``, then ``s3.3``: whatever is split further, it remains known where it came from."""
-    root = _root(segment_id)
-    pieces = [match for segment in transcript.segments if (match := _PIECE.match(segment.id)) and match[1] == root]
-    return f"{root}.{1 + max(int(match[2] or 1) for match in pieces)}"
+    root = root_of(of)
+    pieces = [match for one in known if (match := _PIECE.match(one)) and match[1] == root]
+    return f"{root}.{1 + max((int(match[2] or 1) for match in pieces), default=1)}"
 
 
-def _root(segment_id: str) -> str:
-    match = _PIECE.match(segment_id)
-    return match[1] if match else segment_id
+def root_of(piece: str) -> str:
+    match = _PIECE.match(piece)
+    return match[1] if match else piece
 
 
 def merge_segments(transcript: Transcript, segment_id: str) -> Transcript:
@@ -133,20 +133,20 @@ def replace_text(
 
 def name_speaker(transcript: Transcript, speaker_id: str, name: str | None) -> Transcript:
     """``None`` takes the name away: the label is shown again. Another name than the profile's leaves the profile."""
-    speaker = _speaker(transcript, speaker_id)
+    speaker = find_speaker(transcript, speaker_id)
     same = name is not None and name == speaker.name
     return _with_speaker(transcript, speaker_id, name, speaker.profile_id if same else None)
 
 
 def identify_speaker(transcript: Transcript, speaker_id: str, profile_id: UUID, name: str) -> Transcript:
     """The speaker is the person of this profile, and is called as the profile is."""
-    _speaker(transcript, speaker_id)
+    find_speaker(transcript, speaker_id)
     return _with_speaker(transcript, speaker_id, name, profile_id)
 
 
 def release_speaker(transcript: Transcript, speaker_id: str) -> Transcript:
     """The speaker is not the person of their profile: its name goes with it."""
-    speaker = _speaker(transcript, speaker_id)
+    speaker = find_speaker(transcript, speaker_id)
     return transcript if speaker.profile_id is None else _with_speaker(transcript, speaker_id, None, None)
 
 
@@ -170,7 +170,7 @@ def _with_speaker(transcript: Transcript, speaker_id: str, name: str | None, pro
 
 def merge_speakers(transcript: Transcript, speaker_id: str, into: str) -> Transcript:
     """Everything that one speaker said was said by another."""
-    _speaker(transcript, speaker_id)
+    find_speaker(transcript, speaker_id)
     if _known(transcript, into) == speaker_id:
         raise Refused("A speaker cannot be merged into itself.", "Name another speaker with `into`.")
     segments = [
@@ -193,7 +193,8 @@ def _find(transcript: Transcript, segment_id: str) -> int:
     raise NoSuch("There is no such segment in the newest revision.")
 
 
-def _speaker(transcript: Transcript, speaker_id: str) -> Speaker:
+def find_speaker(transcript: Transcript, speaker_id: str) -> Speaker:
+    """Raises NoSuch."""
     for speaker in transcript.speakers:
         if speaker.id == speaker_id:
             return speaker

@@ -183,7 +183,10 @@ class Planning:
 
 
 def _fingerprint(part: Part, row: Transcription, engine: Engine) -> str:
-    return part_fingerprint(part, row.audio_sha256, engine.fingerprint, row.language, *row.options.key_terms)
+    # No term is empty, so that none can be taken for a prompt.
+    prompt = ["", row.options.initial_prompt] if row.options.initial_prompt else []
+    ingredients = (row.audio_sha256, engine.fingerprint, row.language, *row.options.key_terms, *prompt)
+    return part_fingerprint(part, *ingredients)
 
 
 def _fingerprints(parts: list[Part], row: Transcription, engine: Engine) -> list[tuple[Part, str, str | None]]:

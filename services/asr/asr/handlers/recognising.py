@@ -67,7 +67,7 @@ class Recognising:
         engine = self.engines.choose(row.engine)
         async with self.db.acquire() as conn:
             done, total = await recognition.speech_seconds(conn, row.asset_id)
-        wishes = Wishes(row.language, tuple(row.options.key_terms))
+        wishes = Wishes(row.language, tuple(row.options.key_terms), row.options.initial_prompt or "")
         said = Said([])
         started = checked = monotonic()
         async with aclosing(engine.recognise(audio, part.utterances, wishes)) as utterances:

@@ -16,6 +16,8 @@ from asr.settings_remote import RemoteSettings
 
 # Raised when our way of asking changes the words.
 _RECIPE = 1
+_TERM_CHARACTERS, _TERM_WORDS = 49, 5
+_NOT_IN_TERMS = frozenset("<>{}[]\\")
 _ADVICE = "Check ASR_ELEVENLABS_BASE_URL."
 
 
@@ -49,8 +51,8 @@ class ElevenLabs:
         }
         if wishes.language != UNDETERMINED:
             form["language_code"] = wishes.language
-        if wishes.key_terms:
-            form["keyterms"] = list(wishes.key_terms)
+        if terms := [term for term in wishes.key_terms if _is_taken(term)]:
+            form["keyterms"] = terms
         try:
             response = await self._client.post(
                 "/v1/speech-to-text", data=form, files={"file": ("part.flac", sound, "audio/flac")}
@@ -66,6 +68,11 @@ class ElevenLabs:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _is_taken(term: str) -> bool:
+    """One term that it does not take, and it refuses the sound."""
+    return len(term) <= _TERM_CHARACTERS and len(term.split()) <= _TERM_WORDS and not _NOT_IN_TERMS & set(term)
 
 
 def read_answer(body: dict[str, Any]) -> Answer:

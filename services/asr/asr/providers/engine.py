@@ -26,10 +26,14 @@ class EngineFailed(TryAgain):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the words of a recording depend on beside its sound: ``language`` is the one chosen or found (ISO 639-1)."""
+    """What the words of a recording depend on beside its sound: ``language`` is the one chosen or found (ISO 639-1).
+
+    ``initial_prompt``: text in the style that the transcript shall have; empty: the engine's own, if it has one.
+    """
 
     language: str = "en"
     key_terms: tuple[str, ...] = ()
+    initial_prompt: str = ""
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,10 @@ class OpenAi:
         given: dict[str, Any] = _form_of(self._model)
         if wishes.language != UNDETERMINED:
             given["language"] = wishes.language
-        if wishes.key_terms:
-            given["prompt"] = ", ".join(wishes.key_terms)
+        prompt = " ".join(filter(None, [wishes.initial_prompt, ", ".join(wishes.key_terms)]))
+        if prompt and not _tells_voices(self._model):
+            # Those models refuse a prompt, and with it the sound.
+            given["prompt"] = prompt
         try:
             transcriptions: Any = self._client.audio.transcriptions.with_raw_response
             response = await transcriptions.create(file=("part.flac", sound, "audio/flac"), model=self._model, **given)
@@ -62,9 +64,13 @@ class OpenAi:
         await self._client.close()
 
 
+def _tells_voices(model: str) -> bool:
+    return "diarize" in model
+
+
 def _form_of(model: str) -> dict[str, Any]:
     """The richest form of answer that the model gives."""
-    if "diarize" in model:
+    if _tells_voices(model):
         return {"response_format": "diarized_json", "chunking_strategy": "auto"}
     if model.startswith("gpt-"):
         return {"response_format": "json"}

@@ -99,17 +99,23 @@ class RemoteEngine:
         return answer.language or UNDETERMINED
 
     async def recognise(self, audio: Path, utterances: Sequence[Span], wishes: Wishes) -> AsyncGenerator[Recognised]:
-        """In the order given, each as soon as it is there. Raises TryAgain, CannotProcess."""
+        """In the order given, each as soon as it is there. Raises TryAgain, CannotProcess.
+
+        Turns are told only where the service heard all of it in one request: it names voices anew in each.
+        """
         for utterance in utterances:
             sound = await asyncio.to_thread(_read, audio, utterance)
             words: list[Word] = []
             turns: list[Turn] = []
+            requests = 0
             async for start, seconds, answer in self._pieces(sound, wishes):
+                requests += 1
                 begin = utterance.start + start
                 timed = in_order(spread(answer.words, seconds), seconds)
                 words += [_word(word, begin) for word in timed if word.word]
                 turns += [Turn(begin + max(0.0, t.start), begin + min(t.end, seconds), t.voice) for t in answer.turns]
-            yield Recognised(utterance, words, tuple(turns))
+            at_once = requests == len(utterances) == 1
+            yield Recognised(utterance, words, tuple(turns) if at_once else ())
 
     async def _pieces(self, sound: NDArray[np.int16], wishes: Wishes) -> AsyncGenerator[tuple[float, float, Answer]]:
         """(start, seconds, answer) of the whole, or of both halves where the whole is more than the service takes."""

@@ -80,7 +80,7 @@ class WhisperX:
             "path": str(audio),
             "spans": utterances,
             "language": wishes.language,
-            "initial_prompt": self._settings.whisperx_initial_prompt,
+            "initial_prompt": wishes.initial_prompt or self._settings.whisperx_initial_prompt,
             "key_terms": ", ".join(wishes.key_terms),
         }
         ready: dict[int, Recognised] = {}

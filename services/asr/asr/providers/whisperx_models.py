@@ -110,6 +110,8 @@ class Whisper:
             self._model.hf_tokenizer, self.multilingual, task="transcribe", language=prompt.language
         )
         before: list[int] = tokenizer.encode(" " + prompt.initial_prompt) if prompt.initial_prompt else []
+        terms: list[int] = tokenizer.encode(" " + prompt.key_terms) if prompt.key_terms else []
+        before = fitting(before, len(terms), self._model.max_length)
         tokens = self._model.get_prompt(tokenizer, before, without_timestamps=True, hotwords=prompt.key_terms or None)
         encoded = self._model.encode(np.stack(features))
         found = self._model.model.generate(
@@ -148,6 +150,15 @@ class Whisper:
             ]
             timed.append(in_order(pieces, length))
         return timed
+
+
+def fitting(prompt: list[int], term_count: int, max_length: int) -> list[int]:
+    """The end of the prompt that has room behind the terms: together they have half of the context.
+
+    The library bounds each of them by half, and what both leave over would be all that Whisper could write.
+    """
+    room = max(0, max_length // 2 - 1 - term_count)
+    return prompt[max(0, len(prompt) - room) :]
 
 
 def _heard(text: str, found: Any, words: list[TimedWord] | None) -> Heard:

@@ -220,7 +220,7 @@ class Work:
 
     def _fail(self, question: Question, error: BaseException) -> None:
         self._drop(question.id)
-        self._say({"id": question.id, "error": _told(error)})
+        self._say({"id": question.id, "error": told_of(error)})
 
     def _tell_warnings(self) -> None:
         for warning in self._held.warnings:
@@ -284,7 +284,8 @@ def _likeliest(found: list[dict[str, float]]) -> str:
     return max(sorted(languages), key=lambda language: sum(one.get(language, 0.0) for one in found))
 
 
-def _told(error: BaseException) -> dict[str, Any]:
+def told_of(error: BaseException) -> dict[str, Any]:
+    """What the parent learns of a failure: its kind, and its words."""
     if isinstance(error, WeightsMissing):
         return {"kind": "gated" if error.gated else "missing", "model": error.model, "message": error.reason}
     kind = "memory" if isinstance(error, MemoryShort) else "failed"

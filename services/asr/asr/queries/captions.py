@@ -40,7 +40,7 @@ async def save_captions(conn: Connection, row: CaptionsRow) -> None:
         row.captions_sha256,
         row.title,
         row.recorded_at,
-        row.options.model_dump(mode="json"),
+        row.options.model_dump(mode="json", exclude_none=True),
     )
 
 

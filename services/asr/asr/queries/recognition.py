@@ -68,7 +68,7 @@ async def save_transcription(conn: Connection, row: Transcription) -> None:
         row.duration_seconds,
         row.title,
         row.recorded_at,
-        row.options.model_dump(mode="json"),
+        row.options.model_dump(mode="json", exclude_none=True),
         row.language,
         row.engine,
         row.diarizer,

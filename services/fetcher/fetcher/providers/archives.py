@@ -60,7 +60,7 @@ def unpack(path: Path, limits: ArchiveLimits) -> Iterator[Entry]:
     except (zipfile.BadZipFile, ValueError, OSError, struct.error, NotImplementedError):
         raise problems.damaged_archive() from None
     with archive:
-        wanted = [info for info in archive.infolist() if not info.is_dir() and not _is_noise(info.filename)]
+        wanted = [info for info in archive.infolist() if not _is_folder(info) and not _is_noise(info.filename)]
         if not wanted:
             raise problems.empty_archive()
         if len(wanted) > limits.files:
@@ -88,6 +88,11 @@ def _check_directory(path: Path, most_files: int) -> None:
         raise problems.too_many_files(most_files)
 
 
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    # Not is_dir(): it breaks over an entry whose name is empty.
+    return info.filename.endswith("/")
+
+
 def _is_noise(name: str) -> bool:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     return any(part in _NOISE or (part.startswith(".") and part not in (".", "..")) for part in parts)
@@ -108,7 +113,7 @@ def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most_bytes: int) -> 
 def _check(info: zipfile.ZipInfo, most_bytes: int) -> None:
     """By what the directory says of the file."""
     path = PurePosixPath(info.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0]:
         raise problems.unsafe_name()
     if info.flag_bits & _ENCRYPTED:
         raise problems.encrypted()

@@ -14,17 +14,22 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.api import models
 from gateway.api.assets import show_page
-from gateway.api.fields import Asked, Name
+from gateway.api.fields import Asked, Name, Term
 from gateway.api.once import OnceKey, claim, fingerprint
 from gateway.api.paging import Page, PageAsked
 from gateway.auth.access import OwnedCollection, ViewedCollection, no_collection
 from gateway.auth.principal import CurrentUser
 from gateway.domain.scopes import Role
+from gateway.domain.vocabulary import MOST_TERMS, Vocabulary
 from gateway.door import Door, TheDoor
 from gateway.queries import collections, deletion
 from gateway.queries.assets import AssetFilter
 
 Description = Annotated[str, StringConstraints(max_length=2000)]
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+
+_TERMS = "Names and terms as they are spelled, told to the recogniser of every recording that is added"
+_PROMPT = "Text in the style that transcripts shall have, for engines that take one"
 
 router = APIRouter(prefix="/api/collections", tags=["collections"])
 
@@ -33,6 +38,8 @@ class NewCollection(Asked):
     name: Name
     description: Description | None = None
     keep_media: KeepMedia = Field(default="audio", description="What is kept of a recording for playing")
+    key_terms: list[Term] = Field(default_factory=list, max_length=MOST_TERMS, description=_TERMS)
+    initial_prompt: Prompt = Field(default="", description=_PROMPT)
 
 
 class CollectionChange(Asked):
@@ -41,6 +48,8 @@ class CollectionChange(Asked):
     name: Name | None = None
     description: Description | None = None
     keep_media: KeepMedia | None = None
+    key_terms: list[Term] | None = Field(default=None, max_length=MOST_TERMS, description=_TERMS)
+    initial_prompt: Prompt | None = Field(default=None, description=_PROMPT)
 
 
 class Collection(BaseModel):
@@ -50,6 +59,8 @@ class Collection(BaseModel):
     name: str
     description: str | None
     keep_media: KeepMedia
+    key_terms: list[str]
+    initial_prompt: str
     is_default: bool
     role: Role
     created_at: datetime
@@ -77,7 +88,10 @@ async def make_collection(
     async with door.service.transaction() as tx:
         collection_id, fresh = await claim(tx, user.user_id, key, asked, uuid7())
         if fresh:
-            await collections.add_collection(tx.conn, collection_id, new.name, new.description, new.keep_media)
+            vocabulary = Vocabulary(new.key_terms, new.initial_prompt)
+            await collections.add_collection(
+                tx.conn, collection_id, new.name, new.description, new.keep_media, vocabulary
+            )
             await collections.put_member(tx.conn, collection_id, user.user_id, "owner")
     response.headers["Location"] = f"/api/collections/{collection_id}"
     return await _show(door, user.user_id, collection_id)
@@ -92,11 +106,11 @@ async def get_collection(collection_id: ViewedCollection, user: CurrentUser, doo
 async def change_collection(
     collection_id: OwnedCollection, change: CollectionChange, user: CurrentUser, door: TheDoor
 ) -> Collection:
-    """`keep_media` holds for recordings that are added from now on."""
+    """`keep_media`, `key_terms` and `initial_prompt` hold for recordings that are added from now on."""
     if change.name is None and "name" in change.model_fields_set:
         raise invalid("name: a name cannot be removed.")
     async with door.service.transaction() as tx:
-        await collections.change_collection(tx.conn, collection_id, change.name, change.description, change.keep_media)
+        await collections.change_collection(tx.conn, collection_id, **change.model_dump())
     return await _show(door, user.user_id, collection_id)
 
 

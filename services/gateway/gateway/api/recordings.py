@@ -13,7 +13,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field, StringConstraints, model_validator
 
 from gateway.api import models
-from gateway.api.fields import Asked, Moment, Title
+from gateway.api.fields import Asked, Moment, Term, Title
 from gateway.api.once import OnceKey, claim, fingerprint
 from gateway.api.processing import show_accepted
 from gateway.auth.access import check_role, no_asset, no_collection, resolve_asset, resolve_collection
@@ -24,8 +24,6 @@ from gateway.queries import access, collections
 from gateway.registration import Wish, add_sound, register
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
-
-Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
 class PlacedFields(Asked):
@@ -52,7 +50,9 @@ class RecordingFields(PlacedFields):
     transcribe: bool = True
     diarize: bool = True
     engine: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = None
-    key_terms: list[Term] = Field(default_factory=list, max_length=100)
+    key_terms: list[Term] = Field(
+        default_factory=list, max_length=100, description="As they are spelled; the collection's are added behind them"
+    )
     asset_id: UUID | None = Field(
         default=None,
         description="A recording that was added as a subtitle file: this is its sound, and its text stays",

@@ -7,9 +7,11 @@ from uuid import UUID
 from common.db import Connection
 from common.events import KeepMedia
 
+from gateway.domain.vocabulary import Vocabulary
+
 _SEEN = """
-    c.id, c.name, c.description, c.keep_media, c.default_for IS NOT DISTINCT FROM a.user_id AS is_default, a.role,
-    c.created_at, c.updated_at
+    c.id, c.name, c.description, c.keep_media, c.key_terms, c.initial_prompt,
+    c.default_for IS NOT DISTINCT FROM a.user_id AS is_default, a.role, c.created_at, c.updated_at
     FROM collections AS c JOIN access AS a ON a.collection_id = c.id
 """
 
@@ -22,6 +24,8 @@ class Collection:
     name: str
     description: str | None
     keep_media: str
+    key_terms: list[str]
+    initial_prompt: str
     is_default: bool
     role: str
     created_at: datetime
@@ -40,14 +44,24 @@ class Member:
 
 
 async def add_collection(
-    conn: Connection, collection_id: UUID, name: str, description: str | None, keep_media: str
+    conn: Connection,
+    collection_id: UUID,
+    name: str,
+    description: str | None,
+    keep_media: str,
+    vocabulary: Vocabulary,
 ) -> None:
     await conn.execute(
-        "INSERT INTO collections (id, name, description, keep_media) VALUES ($1, $2, $3, $4)",
+        """
+        INSERT INTO collections (id, name, description, keep_media, key_terms, initial_prompt)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
         collection_id,
         name,
         description,
         keep_media,
+        list(vocabulary.key_terms),
+        vocabulary.initial_prompt,
     )
 
 
@@ -95,20 +109,35 @@ async def keep_media_of(conn: Connection, collection_id: UUID) -> KeepMedia | No
     )
 
 
+async def vocabulary_of(conn: Connection, collection_id: UUID) -> Vocabulary:
+    row = await conn.fetchrow("SELECT key_terms, initial_prompt FROM collections WHERE id = $1", collection_id)
+    return Vocabulary(**row) if row else Vocabulary()
+
+
 async def change_collection(
-    conn: Connection, collection_id: UUID, name: str | None, description: str | None, keep_media: str | None
+    conn: Connection,
+    collection_id: UUID,
+    *,
+    name: str | None,
+    description: str | None,
+    keep_media: str | None,
+    key_terms: list[str] | None,
+    initial_prompt: str | None,
 ) -> None:
     """None leaves as it is."""
     await conn.execute(
         """
         UPDATE collections SET name = coalesce($2, name), description = coalesce($3, description),
-            keep_media = coalesce($4, keep_media), updated_at = now()
+            keep_media = coalesce($4, keep_media), key_terms = coalesce($5, key_terms),
+            initial_prompt = coalesce($6, initial_prompt), updated_at = now()
         WHERE id = $1
         """,
         collection_id,
         name,
         description,
         keep_media,
+        key_terms,
+        initial_prompt,
     )
 
 

@@ -16,6 +16,8 @@ _MARKS = (
 _WESTERN, _CENTRAL = "cp1252", "cp1250"
 # By what subtitles are written in; each of them tells its script from the others.
 _SCRIPTS = ("cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "cp932", "gb18030", "big5", "cp949")
+# What a TTML file says of itself; wide encodings are known by their zero bytes.
+_DECLARED = re.compile(rb"^\s*<\?xml[^>]{0,100}?\sencoding\s*=\s*[\"']([A-Za-z][\w.:-]{0,40})[\"']")
 _SAMPLE_BYTES = 32 * 1024
 # A sign within a word: Central European letters read as Western ones.
 _SIGN_IN_WORD = re.compile(r"[^\W\d_][¡-¶¸-¿×÷][^\W\d_]")
@@ -31,8 +33,19 @@ def decode(data: bytes) -> tuple[str, str | None]:
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError:
+        if (declared := _as_declared(data)) is not None:
+            return declared, None
         encoding = _guess(data)
         return data.decode(encoding, "replace"), encoding
+
+
+def _as_declared(data: bytes) -> str | None:
+    """None where the file names no encoding, one that is not known, or one in which it cannot be read."""
+    named = _DECLARED.match(data[:300])
+    try:
+        return data.decode(named.group(1).decode("ascii")) if named else None
+    except (LookupError, ValueError):
+        return None
 
 
 def _wide(data: bytes) -> str | None:
