@@ -41,8 +41,9 @@ class Journal:
         assets = {passage.asset_id: passage.collection_id for passage in passages}
         async with self._db.transaction() as conn:
             living = await writing.add_sources(conn, self._id, assets)
+            kept = [passage for passage in passages if passage.asset_id in living]
+            await writing.add_chunks(conn, self._id, kept)
             silent = await reading.without_media(conn, list(living))
-        kept = [passage for passage in passages if passage.asset_id in living]
         return [replace(passage, playable=passage.asset_id not in silent) for passage in kept]
 
     def note(self, step: Status | Content) -> None:

@@ -9,7 +9,7 @@ from chat.queries.rows import AnswerRow, CitationRow, EventRow, State
 
 # An answer may be read by whoever asked, for as long as they may read everything it was made from: a collection
 # that was closed to them, or an asset that was deleted, takes the answer along at once.
-_READABLE = """
+READABLE = """
     a.user_id = $2 AND NOT EXISTS (
         SELECT FROM answer_sources AS s
         WHERE s.answer_id = a.id AND NOT EXISTS (
@@ -35,7 +35,7 @@ async def touch_reader(conn: Connection, answer_id: UUID, user_id: UUID) -> bool
     """Note that somebody reads. False when they may not (any more)."""
     return bool(
         await conn.fetchval(
-            f"UPDATE answers AS a SET read_at = now() WHERE a.id = $1 AND {_READABLE} RETURNING true",
+            f"UPDATE answers AS a SET read_at = now() WHERE a.id = $1 AND {READABLE} RETURNING true",
             answer_id,
             user_id,
         )
@@ -73,7 +73,7 @@ async def read_answer(conn: Connection, answer_id: UUID, user_id: UUID) -> Answe
                 SELECT string_agg(e.data ->> 'content', '' ORDER BY e.seq)
                 FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'content'
             ), '') END AS answer
-        FROM answers AS a WHERE a.id = $1 AND {_READABLE}
+        FROM answers AS a WHERE a.id = $1 AND {READABLE}
         """,
         answer_id,
         user_id,
