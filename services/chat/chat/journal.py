@@ -85,15 +85,9 @@ class Journal:
 
     async def break_off(self, error: Broken, *, interrupted: bool = False) -> None:
         """What there is of the text, and an error as the last event. Raises Gone."""
-        data = {
-            "message": error.message,
-            "error_type": error.error_type,
-            "advice": error.advice,
-            "status_code": error.status_code,
-        }
         async with self.turn, self._db.transaction() as conn:
             pending, self._pending = self._pending, []
-            if not await writing.append_events(conn, self._id, self._rows([*pending, ("error", data)])):
+            if not await writing.append_events(conn, self._id, self._rows([*pending, ("error", error.data)])):
                 raise Gone
             state = "interrupted" if interrupted else "failed"
             await writing.finish_answer(conn, self._id, state, reason=error.message)

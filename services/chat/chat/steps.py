@@ -63,3 +63,13 @@ class Broken(Exception):
         self.message = message
         self.advice = advice
         self.status_code = status_code
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Of the event that tells readers so."""
+        return {
+            "message": self.message,
+            "error_type": self.error_type,
+            "advice": self.advice,
+            "status_code": self.status_code,
+        }

@@ -62,14 +62,8 @@ class Writer:
 
     async def interrupt_silent(self) -> None:
         """End the answers of writers that died."""
-        data = {
-            "message": INTERRUPTED.message,
-            "error_type": INTERRUPTED.error_type,
-            "advice": INTERRUPTED.advice,
-            "status_code": INTERRUPTED.status_code,
-        }
         async with self._db.acquire() as conn:
-            count = await writing.interrupt_silent(conn, self._settings.interrupted_seconds, data)
+            count = await writing.interrupt_silent(conn, self._settings.interrupted_seconds, INTERRUPTED.data)
         if count:
             metrics.answers.labels("unknown", "interrupted").inc(count)
             log.warning("answers_interrupted", answers=count)

@@ -19,6 +19,13 @@ READABLE = """
         )
     )
 """
+# $1: answers that their reader may read.
+CITATIONS = """
+    SELECT c.answer_id, c.place, c.index, c.asset_id, c.revision, coalesce(c.revision < s.revision, false) AS stale,
+        c.title, c.kind, c.locator, c.quote, c.quote_start_seconds, c.quote_end_seconds, c.url, c.media_url
+    FROM answer_citations AS c LEFT JOIN asset_states AS s ON s.asset_id = c.asset_id
+    WHERE c.answer_id = ANY($1::uuid[]) ORDER BY c.answer_id, c.place, c.index
+"""
 
 
 async def may_view_collection(conn: Connection, user_id: UUID, collection_id: UUID) -> bool:
@@ -82,13 +89,5 @@ async def read_answer(conn: Connection, answer_id: UUID, user_id: UUID) -> Answe
 
 
 async def read_citations(conn: Connection, answer_id: UUID) -> list[CitationRow]:
-    rows = await conn.fetch(
-        """
-        SELECT c.place, c.index, c.asset_id, c.revision, coalesce(c.revision < s.revision, false) AS stale, c.title,
-            c.kind, c.locator, c.quote, c.quote_start_seconds, c.quote_end_seconds, c.url, c.media_url
-        FROM answer_citations AS c LEFT JOIN asset_states AS s ON s.asset_id = c.asset_id
-        WHERE c.answer_id = $1 ORDER BY c.place, c.index
-        """,
-        answer_id,
-    )
+    rows = await conn.fetch(CITATIONS, [answer_id])
     return [CitationRow(**row) for row in rows]

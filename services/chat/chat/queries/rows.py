@@ -44,6 +44,7 @@ class AnswerRow:
 class CitationRow:
     """``stale``: the asset has a newer revision than the one quoted."""
 
+    answer_id: UUID
     place: Place
     index: int
     asset_id: UUID
