@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from uuid import UUID
 
 import pytest
 from chat import handlers
+from chat.queries import writing
+from chat.queries.rows import EventRow
 from common import lifecycle
 from common.events import AssetDeleted
 
@@ -94,7 +97,7 @@ async def test_a_stream_is_resumed_and_read_by_two(house: House, meeting: Meetin
     names = {"session_id": talk.id, "message_id": message_id, "run_id": run_id}
     assert all(names.items() <= data.items() and data["type"] == name for _, name, data in first)
     running = await talk.get(f"/messages/{message_id}")
-    assert (running["status"], running["content"], running["run_id"]) == ("running", "It must be sent ", run_id)
+    assert (running["status"], running["content"], running["run_id"]) == ("running", "It must be sent", run_id)
     assert len(running["chunks"]) > 1
     busy = await talk.post("/messages", {"content": "And the roof?"})
     assert (busy.status_code, busy.json()["error_type"]) == (409, "conflict")
@@ -121,7 +124,7 @@ async def test_an_answer_is_cancelled_and_written_again(house: House, meeting: M
     message_id = first[0][2]["message_id"]
     reading = asyncio.create_task(talk.events(message_id, after=first[-1][0]))
     cancelled = (await talk.post(f"/messages/{message_id}/cancel", {})).json()
-    assert (cancelled["status"], cancelled["content"]) == ("cancelled", "It must be sent ")
+    assert (cancelled["status"], cancelled["content"]) == ("cancelled", "It must be sent")
     assert cancelled["error"]["error_type"] == "cancelled"
     assert [(name, data["error_type"]) for _, name, data in await reading] == [("error", "cancelled")]
     async with asyncio.timeout(20):
@@ -130,7 +133,12 @@ async def test_an_answer_is_cancelled_and_written_again(house: House, meeting: M
     assert (await talk.post(f"/messages/{message_id}/cancel", {})).json() == cancelled
 
     provider.serve = says("Before the end of November [{n}].")
-    again = await talk.post(f"/messages/{message_id}/retry", {"stream": True})
+    again, late = await asyncio.gather(
+        *(talk.post(f"/messages/{message_id}/retry", {"stream": True}) for _ in range(2))
+    )
+    if again.status_code != 200:
+        again, late = late, again
+    assert (again.status_code, late.status_code) == (200, 409)
     events = read_events(again.text)
     assert [name for _, name, _ in events][-2:] == ["citations", "done"]
     done = events[-1][2]["response"]
@@ -139,6 +147,34 @@ async def test_an_answer_is_cancelled_and_written_again(house: House, meeting: M
     assert [one["id"] for one in (await talk.read())["messages"]] == [done["reply_to"], message_id]
     # Who has seen some of the first attempt is told the second from its beginning.
     assert await talk.events(message_id, after=first[-1][0]) == events
+
+
+async def test_cancelling_meets_text_on_its_way_into_the_table(
+    house: House, meeting: Meeting, provider: Provider
+) -> None:
+    provider.serve = Halting().serve
+    talk = await begin(house, meeting)
+    first = await ask_until_text(talk)
+    message_id = first[0][2]["message_id"]
+    async with house.db.acquire() as looking, house.db.transaction() as conn:
+        late = EventRow(len(first) + 1, "content", {"content": " soon"})
+        assert await writing.append_events(conn, UUID(first[0][2]["run_id"]), [late])
+        cancelling = asyncio.create_task(talk.post(f"/messages/{message_id}/cancel", {}))
+        async with asyncio.timeout(20):
+            while not await looking.fetchval(_CANCELLING):
+                await asyncio.sleep(0.02)
+    cancelled = await cancelling
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    assert cancelled.json()["content"] == "It must be sent soon"
+    assert [name for _, name, _ in await talk.events(message_id)][-2:] == ["content", "error"]
+
+
+_CANCELLING = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+            AND (query LIKE '%message_id = $1 FOR UPDATE%' OR query LIKE '%''cancelled''%')
+    )
+"""
 
 
 async def test_a_failure_is_told_and_can_be_retried(house: House, meeting: Meeting, provider: Provider) -> None:

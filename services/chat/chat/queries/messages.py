@@ -127,6 +127,8 @@ async def inherit_sources(conn: Connection, answer_id: UUID, from_answers: Seque
 
 async def cancel_answer(conn: Connection, message_id: UUID, data: dict[str, Any]) -> UUID | None:
     """End the message's answer if it is being written; its readers are told ``data``. The id of what was ended."""
+    # Locked by a statement of its own, so that the next one counts the events of a write that was waited for.
+    await conn.execute("SELECT FROM answers WHERE message_id = $1 FOR UPDATE", message_id)
     return await conn.fetchval(
         """
         WITH ended AS (
