@@ -36,11 +36,13 @@ class Journal:
     async def keep(self, passages: list[Passage]) -> list[Passage]:
         """Note the passages' assets as sources; passages of assets deleted meanwhile are left out.
 
-        Those that are left say whether there is anything to play.
+        Those that are left say whether there is anything to play. Raises Gone.
         """
         assets = {passage.asset_id: passage.collection_id for passage in passages}
         async with self._db.transaction() as conn:
             living = await writing.add_sources(conn, self._id, assets)
+            if living is None:
+                raise Gone
             kept = [passage for passage in passages if passage.asset_id in living]
             await writing.add_chunks(conn, self._id, kept)
             silent = await reading.without_media(conn, list(living))

@@ -102,6 +102,7 @@ async def test_a_stream_is_resumed_and_read_by_two(house: House, meeting: Meetin
     busy = await talk.post("/messages", {"content": "And the roof?"})
     assert (busy.status_code, busy.json()["error_type"]) == (409, "conflict")
     assert "cancel" in busy.json()["advice"]
+    assert (await talk.post("/branch", {"message_id": message_id})).status_code == 409
     # Nobody reads for longer than an answer without a session would be given.
     async with house.db.acquire() as conn:
         while not await conn.fetchval("SELECT read_at < now() - interval '2.5 s' FROM answers"):

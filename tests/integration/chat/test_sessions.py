@@ -1,12 +1,16 @@
 """Sessions over HTTP: questions in a row, their history, branches, and what becomes of them when the world changes."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 from chat import handlers
+from chat.bells import Bells
+from chat.journal import Gone, Journal
+from chat.queries import once, writing
 from common import lifecycle
 from common.errors import AlreadyHandled
 from common.events import AssetDeleted, CollectionDeleted
@@ -16,6 +20,7 @@ from tests.integration.chat.conftest import Meeting
 from tests.integration.chat.house import House
 from tests.integration.chat.talk import SAID, begin
 from tests.integration.embedder.world import transcript_of
+from tests.unit.chat.passages import passage
 
 QUESTION = "When is the contract due?"
 TABLES = ("answers", "answer_sources", "answer_citations", "answer_chunks", "message_events")
@@ -155,6 +160,13 @@ async def test_the_same_creation_sent_twice_creates_one_thing(house: House, meet
     assert (await house.count("sessions"), await house.count("messages"), await house.count("answers")) == (2, 4, 2)
     elsewhere = house.as_user(await house.world.user()) | {"Idempotency-Key": "a"}
     assert (await house.http.post("/api/chat/sessions", json={}, headers=elsewhere)).status_code == 201
+    async with house.db.transaction() as conn:
+        await conn.execute("UPDATE request_keys SET created_at = now() - interval '25 hours' WHERE key <> 'c'")
+        await once.forget_keys(conn, 24)
+        # Answers of a session are kept as long as it.
+        await conn.execute("UPDATE answers SET created_at = now() - interval '99 days'")
+        assert await writing.delete_old(conn, 30) == 0
+    assert await house.count("request_keys") == 1
 
 
 async def test_a_branch_goes_its_own_way(house: House, meeting: Meeting) -> None:
@@ -183,6 +195,14 @@ async def test_a_branch_goes_its_own_way(house: House, meeting: Meeting) -> None
 
 def strip(message: dict[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: value for name, value in message.items() if name not in names}
+
+
+async def test_a_writer_whose_session_is_deleted_leaves_nothing(house: House, meeting: Meeting) -> None:
+    """Also when it has only just found its passages."""
+    found = replace(passage(["one two"]), asset_id=meeting.asset_id, collection_id=meeting.collection_id)
+    with pytest.raises(Gone):
+        await Journal(house.db, uuid7(), Bells()).keep([found])
+    assert await house.count("answer_sources") == 0
 
 
 async def test_sessions_follow_the_world(house: House, meeting: Meeting) -> None:

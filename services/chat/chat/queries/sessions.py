@@ -1,6 +1,5 @@
 """SQL of sessions: each belongs to one user and is seen by nobody else."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from common.db import Connection
@@ -84,7 +83,12 @@ async def delete_session(conn: Connection, session_id: UUID) -> None:
 
 
 async def delete_of_collection(conn: Connection, collection_id: UUID) -> None:
+    """Until there is none: one that was waited for may have branched meanwhile."""
+    while session_ids := await _lock_of_collection(conn, collection_id):
+        await conn.execute(_HOLD, session_ids)
+        await conn.execute("DELETE FROM sessions WHERE id = ANY($1::uuid[])", session_ids)
+
+
+async def _lock_of_collection(conn: Connection, collection_id: UUID) -> list[UUID]:
     rows = await conn.fetch("SELECT id FROM sessions WHERE collection_id = $1 ORDER BY id FOR UPDATE", collection_id)
-    session_ids: Sequence[UUID] = [row["id"] for row in rows]
-    await conn.execute(_HOLD, session_ids)
-    await conn.execute("DELETE FROM sessions WHERE id = ANY($1::uuid[])", session_ids)
+    return [row["id"] for row in rows]

@@ -28,16 +28,21 @@ async def create_answer(conn: Connection, new: NewAnswer) -> None:
     )
 
 
-async def add_sources(conn: Connection, answer_id: UUID, assets: Mapping[UUID, UUID]) -> set[UUID]:
+async def add_sources(conn: Connection, answer_id: UUID, assets: Mapping[UUID, UUID]) -> set[UUID] | None:
     """Note what the answer is made from, under the assets' locks; returns those that are not deleted.
 
     ``assets`` maps asset to collection. Locks are taken in one order, so that two answers cannot wait for each other.
+    None when the answer is gone or ended meanwhile, and nothing was noted.
     """
     living: set[UUID] = set()
     for asset_id in sorted(assets):
         state = await lock_asset(conn, asset_id, assets[asset_id], 0)
         if state.deleted_at is None:
             living.add(asset_id)
+    if not await conn.fetchval(
+        "SELECT true FROM answers WHERE id = $1 AND state = 'running' FOR NO KEY UPDATE", answer_id
+    ):
+        return None
     await conn.execute(
         """
         INSERT INTO answer_sources (answer_id, asset_id)
