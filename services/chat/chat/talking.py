@@ -84,7 +84,7 @@ class Talking:
         return message_id
 
     async def retry(self, message: MessageRow, body: MessageRetry, caller: Caller) -> None:
-        """Write the answer again, from what came before it. Raises ApiError as ``ask``, and 409 for one that is done."""
+        """Write the answer again, from what came before it. Raises ApiError as ``ask``, and 409 where it is done."""
         model = self._asking.writers.choose(body.model)
         self._asking.check_room()
         async with self._db.transaction() as conn:
