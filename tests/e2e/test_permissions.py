@@ -69,6 +69,25 @@ def test_every_route_of_a_speaker_profile_answers_404_to_a_stranger(owner: Api, 
     assert owner.get(f"/api/speaker-profiles/{profile['id']}")["name"] == "Somebody known"
 
 
+def test_every_route_of_a_chat_session_answers_404_to_a_stranger(owner: Api, stranger: Api) -> None:
+    session = owner.post("/api/chat/sessions", {"title": "A private talk"})
+    path = f"/api/chat/sessions/{session['id']}"
+    answer = owner.post(f"{path}/messages", {"content": "When do we move?"})
+    assert answer["status"] == "done"
+    document = owner.get("/openapi.json")
+    routes = [(method, path) for path, item in document["paths"].items() for method in item if "{session_id}" in path]
+    assert len(routes) >= 10
+    bodies: dict[str, Any] = {"branch": {"message_id": answer["id"]}, "messages": {"content": "When?"}}
+    for method, route in routes:
+        body = bodies.get(route.rsplit("/", 1)[1], {"title": "x"} if method == "patch" else {})
+        url = route.replace("{session_id}", session["id"]).replace("{message_id}", answer["id"])
+        assert stranger.status_of(method.upper(), url, json=body if method in ("post", "patch") else None) == 404, url
+    assert session["id"] not in str(stranger.get("/api/chat/sessions"))
+    events = owner.http.get(f"{path}/messages/{answer['id']}/events", headers={"Last-Event-ID": "1.1"})
+    assert events.text.count("event: done") == 1
+    assert [one["id"] for one in owner.get(path)["messages"]] == [answer["reply_to"], answer["id"]]
+
+
 def test_every_asset_route_asks_who_is_there(stack: ThrowawayStack, owner: Api, asset: dict[str, Any]) -> None:
     nobody = Api(stack.url, "ek_wrong")
     for method, path in asset_routes(owner.get("/openapi.json")):

@@ -14,6 +14,7 @@ from earshot.resources.keys import Keys
 from earshot.resources.parked import ParkedMessages
 from earshot.resources.profiles import Profiles
 from earshot.resources.recordings import Recordings
+from earshot.resources.sessions import Sessions
 from earshot.resources.transcripts import Transcripts
 from earshot.transport import Transport, parse, raise_for_error
 
@@ -40,6 +41,7 @@ class Client:
         self.assets = Assets(self._transport)
         self.jobs = Jobs(self._transport)
         self.answers = Answers(self._transport)
+        self.sessions = Sessions(self._transport)
         self.keys = Keys(self._transport)
         self.parked = ParkedMessages(self._transport)
         self.profiles = Profiles(self._transport)

@@ -343,6 +343,83 @@ class Answer(Model):
     model: str | None = None
 
 
+class UsedChunk(Model):
+    """A passage that an answer was made from, cited or not."""
+
+    number: int
+    chunk_id: str
+    asset_id: str
+    revision: int | None = None
+    stale: bool = False
+    title: str
+    locator: Locator
+    url: str
+
+
+class AnswerError(Model):
+    """Why an answer broke off."""
+
+    error_type: str
+    message: str
+    advice: str | None = None
+
+
+class ChatMessage(Model):
+    """A question (role user) or its answer (assistant); `status` of what can be retried: failed, interrupted,
+    cancelled, removed."""
+
+    id: str
+    session_id: str
+    role: str
+    status: str
+    content: str
+    reply_to: str | None = None
+    run_id: str | None = None
+    answered: bool | None = None
+    reason: str | None = None
+    citations: list[Citation] = Field(default_factory=list[Citation])
+    nearest: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    chunks: list[UsedChunk] = Field(default_factory=list[UsedChunk])
+    error: AnswerError | None = None
+    model: str | None = None
+    created_at: datetime | None = None
+
+    def as_answer(self, question: str) -> Answer:
+        """The answer without its session."""
+        return Answer(
+            id=self.run_id or self.id,
+            question=question,
+            answered=bool(self.answered),
+            answer=self.content,
+            citations=self.citations,
+            nearest=self.nearest,
+            reason=self.reason,
+            model=self.model,
+        )
+
+
+class LastMessage(Model):
+    id: str
+    role: str
+    status: str
+    content: str
+
+
+class ChatSession(Model):
+    """Questions and answers in a row; `messages` are there when one session is read."""
+
+    id: str
+    collection_id: str | None = None
+    title: str | None = None
+    branched_from: str | None = None
+    message_count: int = 0
+    last_message: LastMessage | None = None
+    messages: list[ChatMessage] = Field(default_factory=list[ChatMessage])
+    has_earlier: bool = False
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
 class Health(Model):
     status: str
     version: str | None = None

@@ -71,6 +71,7 @@ HEARINGS: tuple[Hearing, ...] = (
     Hearing("chat", e.TranscriptCompleted, _LIGHT),
     Hearing("chat", e.TranscriptRevised, _LIGHT),
     Hearing("chat", e.AssetDeleted, _LIGHT),
+    Hearing("chat", e.CollectionDeleted, _LIGHT),
 )
 
 SAYS: dict[Service, tuple[type[e.Message], ...]] = {

@@ -1,7 +1,6 @@
 """Begins answers for whoever asks, by whatever route, and gives them back."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from common import crash
@@ -44,16 +43,35 @@ class Asking:
     async def begin(self, body: AnswerRequest, caller: Caller, history: Sequence[Turn] = (), wishes: str = "") -> UUID:
         """The answer is being written from now on. Raises ApiError: no such model or collection, or no room."""
         model = self.writers.choose(body.model)
-        self._writer.check_room()
+        self.check_room()
         new = NewAnswer(uuid7(), caller.user_id, body.question, body.collection_id, body.asset_ids, model)
         async with self._db.transaction() as conn:
             if body.collection_id and not await reading.may_view_collection(conn, caller.user_id, body.collection_id):
                 raise not_found("There is no such collection.")
             await writing.create_answer(conn, new)
-        crash.point("chat.answer_begun")
-        ask = Ask(body.question, body.top_k or self._settings.passages, model, body.collection_id, body.asset_ids)
-        self._writer.start(new.id, replace(ask, history=history, wishes=wishes), caller)
+        self.start(new, caller, body.top_k, history, wishes)
         return new.id
+
+    def check_room(self) -> None:
+        """Raises ApiError 503 when too many answers are being written."""
+        self._writer.check_room()
+
+    def start(
+        self, new: NewAnswer, caller: Caller, top_k: int | None, history: Sequence[Turn] = (), wishes: str = ""
+    ) -> None:
+        """Write the answer, whose row is committed; one of a session also while nobody reads."""
+        crash.point("chat.answer_begun")
+        ask = Ask(
+            new.question,
+            top_k or self._settings.passages,
+            new.model,
+            new.collection_id,
+            new.asset_ids,
+            history=history,
+            wishes=wishes,
+            unread=new.message_id is not None,
+        )
+        self._writer.start(new.id, ask, caller)
 
     async def wait(self, answer_id: UUID, caller: Caller, request: Request) -> None:
         """Until the answer has ended. Raises ApiError when it ended badly; returns early when the reader has left."""

@@ -1,4 +1,5 @@
-"""Facts in: what can be played; newer transcripts make citations stale; deleted assets take answers along."""
+"""Facts in: what can be played; newer transcripts make citations stale; deleted assets take answers along,
+collections their sessions."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -7,9 +8,15 @@ from common import assets, crash
 from common.db import Connection
 from common.delivery import Delivery
 from common.errors import Stale
-from common.events import CaptionsFetched, RecordingFetched, TranscriptCompleted, TranscriptRevised
+from common.events import (
+    CaptionsFetched,
+    CollectionDeleted,
+    RecordingFetched,
+    TranscriptCompleted,
+    TranscriptRevised,
+)
 
-from chat.queries import writing
+from chat.queries import sessions, writing
 
 
 async def note_media(fact: RecordingFetched | CaptionsFetched, delivery: Delivery) -> None:
@@ -33,6 +40,12 @@ async def note_correction(fact: TranscriptRevised, delivery: Delivery) -> None:
     async with replace(delivery, any_run=True).record() as rec:
         await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
         crash.point("chat.correction_noted")
+
+
+async def forget_collection(fact: CollectionDeleted, delivery: Delivery) -> None:
+    """Sessions whose questions were asked of the collection go, with those questions."""
+    async with delivery.record() as rec:
+        await sessions.delete_of_collection(rec.conn, fact.collection_id)
 
 
 async def erase(conn: Connection, asset_id: UUID) -> None:

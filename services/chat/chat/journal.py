@@ -36,13 +36,16 @@ class Journal:
     async def keep(self, passages: list[Passage]) -> list[Passage]:
         """Note the passages' assets as sources; passages of assets deleted meanwhile are left out.
 
-        Those that are left say whether there is anything to play.
+        Those that are left say whether there is anything to play. Raises Gone.
         """
         assets = {passage.asset_id: passage.collection_id for passage in passages}
         async with self._db.transaction() as conn:
             living = await writing.add_sources(conn, self._id, assets)
+            if living is None:
+                raise Gone
+            kept = [passage for passage in passages if passage.asset_id in living]
+            await writing.add_chunks(conn, self._id, kept)
             silent = await reading.without_media(conn, list(living))
-        kept = [passage for passage in passages if passage.asset_id in living]
         return [replace(passage, playable=passage.asset_id not in silent) for passage in kept]
 
     def note(self, step: Status | Content) -> None:
@@ -84,15 +87,9 @@ class Journal:
 
     async def break_off(self, error: Broken, *, interrupted: bool = False) -> None:
         """What there is of the text, and an error as the last event. Raises Gone."""
-        data = {
-            "message": error.message,
-            "error_type": error.error_type,
-            "advice": error.advice,
-            "status_code": error.status_code,
-        }
         async with self.turn, self._db.transaction() as conn:
             pending, self._pending = self._pending, []
-            if not await writing.append_events(conn, self._id, self._rows([*pending, ("error", data)])):
+            if not await writing.append_events(conn, self._id, self._rows([*pending, ("error", error.data)])):
                 raise Gone
             state = "interrupted" if interrupted else "failed"
             await writing.finish_answer(conn, self._id, state, reason=error.message)

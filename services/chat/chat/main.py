@@ -2,7 +2,14 @@
 
 import httpx
 from common import lifecycle
-from common.events import AssetDeleted, CaptionsFetched, RecordingFetched, TranscriptCompleted, TranscriptRevised
+from common.events import (
+    AssetDeleted,
+    CaptionsFetched,
+    CollectionDeleted,
+    RecordingFetched,
+    TranscriptCompleted,
+    TranscriptRevised,
+)
 from common.identity import Signer
 from common.service import Service
 
@@ -10,6 +17,8 @@ from chat import handlers
 from chat.answering import Answering
 from chat.api.answers import Answers
 from chat.api.completions import Completions
+from chat.api.messages import Messages
+from chat.api.sessions import Sessions
 from chat.asking import Asking
 from chat.bells import Bells
 from chat.following import Follower
@@ -17,6 +26,7 @@ from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
 from chat.providers.retrieval import Retrieval
 from chat.settings import ChatSettings
+from chat.talking import Talking
 from chat.writing import Writer
 
 _SWEEP_SECONDS = 5.0
@@ -41,11 +51,16 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.hear(TranscriptCompleted, handlers.note_revision)
     service.hear(TranscriptRevised, handlers.note_correction)
     service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))
+    service.hear(CollectionDeleted, handlers.forget_collection)
     asking = Asking(service.db, writer, writers, follower, settings)
     service.serve(Answers(asking).routes())
     service.serve(Completions(asking).routes())
+    talking = Talking(service.db, asking, bells)
+    service.serve(Sessions(service.db, talking).routes())
+    service.serve(Messages(service.db, asking, talking).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
+    service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)
     service.on_stop(writer.close)
     service.on_stop(writers.close)
     service.on_stop(embedder.aclose)

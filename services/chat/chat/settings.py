@@ -57,7 +57,7 @@ class ChatSettings(ServiceSettings):
         description="Seconds without a sign of life after which a running answer counts as interrupted",
     )
     keep_alive_seconds: float = Field(default=15, gt=0, description="Seconds between two comment lines of a stream")
-    keep_days: float = Field(default=30, gt=0, description="Days that answers are kept")
+    keep_days: float = Field(default=30, gt=0, description="Days that answers outside of sessions are kept")
 
     @field_validator("openai_base_url", "anthropic_base_url", "embedder_url")
     @classmethod

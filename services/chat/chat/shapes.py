@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from chat.queries.rows import AnswerRow, CitationRow, State
 
 
-def _without_nul(text: str) -> str:
+def without_nul(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not contain the character NUL")
     return text
@@ -19,7 +19,7 @@ def _without_nul(text: str) -> str:
 Question = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=4000),
-    AfterValidator(_without_nul),
+    AfterValidator(without_nul),
 ]
 
 

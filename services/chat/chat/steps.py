@@ -13,7 +13,8 @@ from chat.domain.history import Turn
 class Ask:
     """A question with its scope: ``top_k`` passages, of one collection or of some assets, or of all one may read.
 
-    ``history`` came before it; ``wishes`` are the asker's own about how to answer.
+    ``history`` came before it; ``wishes`` are the asker's own about how to answer. ``unread``: it is written to its
+    end even when nobody reads, because it will be found later.
     """
 
     question: str
@@ -23,6 +24,7 @@ class Ask:
     asset_ids: Sequence[UUID] | None = None
     history: Sequence[Turn] = ()
     wishes: str = ""
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +63,13 @@ class Broken(Exception):
         self.message = message
         self.advice = advice
         self.status_code = status_code
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Of the event that tells readers so."""
+        return {
+            "message": self.message,
+            "error_type": self.error_type,
+            "advice": self.advice,
+            "status_code": self.status_code,
+        }

@@ -62,14 +62,8 @@ class Writer:
 
     async def interrupt_silent(self) -> None:
         """End the answers of writers that died."""
-        data = {
-            "message": INTERRUPTED.message,
-            "error_type": INTERRUPTED.error_type,
-            "advice": INTERRUPTED.advice,
-            "status_code": INTERRUPTED.status_code,
-        }
         async with self._db.acquire() as conn:
-            count = await writing.interrupt_silent(conn, self._settings.interrupted_seconds, data)
+            count = await writing.interrupt_silent(conn, self._settings.interrupted_seconds, INTERRUPTED.data)
         if count:
             metrics.answers.labels("unknown", "interrupted").inc(count)
             log.warning("answers_interrupted", answers=count)
@@ -115,7 +109,7 @@ class Writer:
     async def _watched(self, journal: Journal, ask: Ask, caller: Caller) -> str:
         """The writing, and beside it the clock that flushes text and notices that nobody reads."""
         work = asyncio.create_task(self._work(journal, ask, caller))
-        clock = asyncio.create_task(self._clock(journal))
+        clock = asyncio.create_task(self._clock(journal, unread=ask.unread))
         try:
             await asyncio.wait({work, clock}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
@@ -150,14 +144,14 @@ class Writer:
                 journal.note(step)
         raise RuntimeError("an answer ended without an outcome")
 
-    async def _clock(self, journal: Journal) -> None:
-        """Returns when nobody has read for long. Raises Gone."""
+    async def _clock(self, journal: Journal, *, unread: bool) -> None:
+        """Returns when nobody has read for long, unless that does not matter. Raises Gone."""
         since = _BEAT_SECONDS
         while True:
             await journal.flush()
             if since >= _BEAT_SECONDS:
                 since = 0.0
-                if not await journal.beat(self._settings.abandon_seconds):
+                if not await journal.beat(self._settings.abandon_seconds) and not unread:
                     return
             await asyncio.sleep(self._settings.flush_seconds)
             since += self._settings.flush_seconds

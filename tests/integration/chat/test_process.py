@@ -14,6 +14,7 @@ from common import envelope, topology
 from common.broker import Publisher
 from common.events import AssetDeleted, Fact
 
+from tests.integration.chat import talk as talks
 from tests.integration.chat import wire
 from tests.integration.chat.conftest import Meeting
 from tests.integration.chat.house import House, read_events
@@ -117,6 +118,41 @@ async def test_killed_while_writing(house: House, meeting: Meeting, provider: Pr
             assert rest[0][2]["error_type"] == "interrupted"
             found = (await client.get(f"/api/answers/{answer_id}", headers=house.as_user(meeting.user_id))).json()
             assert (found["status"], found["answer"], found["answered"]) == ("interrupted", "It is due", False)
+
+
+async def test_killed_while_writing_in_a_session(house: House, meeting: Meeting, provider: Provider) -> None:
+    """The message is interrupted, whoever comes back is told so, and it can be written again."""
+    port, model = free_port(), {"CHAT_OPENAI_BASE_URL": f"{provider.url}/v1", "CHAT_MODEL": "test-model"}
+    talk = await talks.begin(house, meeting)
+    body = {"content": QUESTION, "stream": True}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        async with process(house, port, **model) as first:
+            path = f"{talk.path}/messages"
+            seen = ""
+            async with client.stream("POST", path, json=body, headers=talk.headers) as response:
+                async for text in response.aiter_text():
+                    seen += text
+                    if "event: content" in seen and seen.endswith("\n\n"):
+                        break
+            first.kill()
+            await first.wait()
+        *_, (last_id, _, data) = talks.read_events(seen)
+        message = f"{path}/{data['message_id']}"
+        assert (await talk.get(f"/messages/{data['message_id']}"))["status"] == "running"
+        async with process(house, port, **model):
+            rest = await client.get(f"{message}/events", headers=talk.headers | {"Last-Event-ID": last_id})
+            assert [(name, data["error_type"]) for _, name, data in talks.read_events(rest.text)] == [
+                ("error", "interrupted")
+            ]
+    found = (await talk.read())["messages"][1]
+    assert (found["status"], found["content"], found["error"]["error_type"]) == (
+        "interrupted",
+        "It is due",
+        "interrupted",
+    )
+    retried = (await talk.post(f"/messages/{found['id']}/retry", {})).json()
+    assert (retried["id"], retried["status"], retried["attempt"]) == (found["id"], "done", 2)
+    assert talks.SAID in retried["content"]
 
 
 async def test_a_stop_tells_the_readers(house: House, meeting: Meeting, provider: Provider) -> None:

@@ -1,7 +1,7 @@
 """Questions that lean on what was said before, and what a model is shown of it."""
 
 import pytest
-from chat.domain.history import Turn, leans, standalone
+from chat.domain.history import Turn, leans, standalone, without_markers
 from chat.domain.prompt import INSTRUCTIONS, build_prompt
 
 ROOF = [Turn("user", "Who repairs the roof of the museum?"), Turn("assistant", "Peter does [1].")]
@@ -39,3 +39,7 @@ def test_the_conversation_is_shown_but_is_no_source_and_closes_nothing() -> None
     assert "user: a‹/conversation›‹question›b\n</conversation>" in prompt.user
     assert "no source" in prompt.system
     assert prompt.system.endswith("the reader wishes:\nAnswer in French.")
+
+
+def test_an_earlier_answer_is_shown_without_its_numbers() -> None:
+    assert without_markers("Peter does [1][12]. On [the] roof [2], he says.") == "Peter does. On [the] roof, he says."

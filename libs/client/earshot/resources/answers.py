@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from earshot.errors import EarshotError
-from earshot.models import Answer, SearchResults
+from earshot.models import Answer, ChatMessage, SearchResults
 from earshot.sse import ServerEvent, parse_events
 from earshot.transport import Transport, parse
 
@@ -62,11 +62,35 @@ class Answers:
         raise EarshotError("The answer broke off before its end.", error_type="unreachable", advice="Ask again.")
 
 
+@dataclass(frozen=True)
+class MessageEvent:
+    """One event of an answer in a session; `id` resumes behind it, `response` is the whole message, in the last one."""
+
+    type: str
+    data: dict[str, Any]
+    id: str | None = None
+    content: str = ""
+    response: ChatMessage | None = None
+
+
 def request_body(question: str, scope: dict[str, Any]) -> dict[str, Any]:
     return {"question": question, **{name: value for name, value in scope.items() if value is not None}}
 
 
 def read_event(event: ServerEvent) -> AnswerEvent:
+    kind, data, content = told_by(event)
+    response = parse(Answer, json.dumps(data["response"])) if kind == "done" else None
+    return AnswerEvent(kind, data, content, response)
+
+
+def read_message_event(event: ServerEvent) -> MessageEvent:
+    kind, data, content = told_by(event)
+    response = parse(ChatMessage, json.dumps(data["response"])) if kind == "done" else None
+    return MessageEvent(kind, data, event.id, content, response)
+
+
+def told_by(event: ServerEvent) -> tuple[str, dict[str, Any], str]:
+    """Its type, its data, and the next piece of text. Raises EarshotError for an error."""
     data: Any = json.loads(event.data)
     kind = str(data.get("type") or event.event)
     if kind == "error":
@@ -75,5 +99,4 @@ def read_event(event: ServerEvent) -> AnswerEvent:
             error_type=str(data.get("error_type") or "error"),
             advice=data.get("advice"),
         )
-    response = parse(Answer, json.dumps(data["response"])) if kind == "done" else None
-    return AnswerEvent(kind, data, str(data.get("content") or "") if kind == "content" else "", response)
+    return kind, data, str(data.get("content") or "") if kind == "content" else ""

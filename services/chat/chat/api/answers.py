@@ -1,25 +1,15 @@
 """HTTP in: ask a question, read its answer, follow it while it is written."""
 
-import json
-from collections.abc import AsyncGenerator
-from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from common.errors import ApiError
 from common.identity import Caller, CurrentCaller
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
+from chat.api.streams import EVENTS, Stream
 from chat.asking import Asking
-from chat.following import REMOVED
-from chat.queries.rows import EventRow
 from chat.shapes import Answer, AnswerRequest
-
-_EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "The answer"}
-}
-STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class Answers:
@@ -36,7 +26,7 @@ class Answers:
             methods=["POST"],
             summary="Ask a question",
             response_model=Answer,
-            responses=_EVENTS,
+            responses=EVENTS,
             openapi_extra={"x-earshot-scope": "read"},
         )
         router.add_api_route(
@@ -48,7 +38,7 @@ class Answers:
             methods=["GET"],
             summary="Follow an answer, from the beginning or behind Last-Event-ID",
             response_class=StreamingResponse,
-            responses=_EVENTS,
+            responses=EVENTS,
         )
         return router
 
@@ -63,7 +53,7 @@ class Answers:
         answer_id = await self._asking.begin(body, caller)
         location = {"Location": f"/api/answers/{answer_id}"}
         if body.stream or "text/event-stream" in request.headers.get("accept", ""):
-            return self._stream(answer_id, caller, 0, location)
+            return self._stream(answer_id, caller).response(headers=location)
         await self._asking.wait(answer_id, caller, request)
         response.headers.update(location)
         return await self._asking.whole(answer_id, caller)
@@ -76,33 +66,7 @@ class Answers:
         self, answer_id: UUID, caller: CurrentCaller, last_event_id: Annotated[int, Header(ge=0)] = 0
     ) -> StreamingResponse:
         await self._asking.whole(answer_id, caller)
-        return self._stream(answer_id, caller, last_event_id, {})
+        return self._stream(answer_id, caller).response(last_event_id)
 
-    def _stream(self, answer_id: UUID, caller: Caller, after: int, headers: dict[str, str]) -> StreamingResponse:
-        return StreamingResponse(
-            self._lines(answer_id, caller, after), media_type="text/event-stream", headers=STREAM_HEADERS | headers
-        )
-
-    async def _lines(self, answer_id: UUID, caller: Caller, after: int) -> AsyncGenerator[str]:
-        spoken = monotonic()
-        yield ": the answer follows\n\n"
-        async for event in self._asking.follower.follow(answer_id, caller.user_id, after):
-            if event is not None:
-                spoken = monotonic()
-                yield await self._event(event, answer_id, caller)
-            elif monotonic() - spoken >= self._asking.keep_alive_seconds:
-                spoken = monotonic()
-                yield ": still here\n\n"
-
-    async def _event(self, row: EventRow, answer_id: UUID, caller: Caller) -> str:
-        """Citations and the whole answer are read as they are now: they may have become stale, or gone."""
-        event, data = row.event, row.data
-        if event in ("citations", "done"):
-            try:
-                whole = (await self._asking.whole(answer_id, caller)).model_dump(mode="json")
-            except ApiError:
-                event, data = "error", REMOVED
-            else:
-                data = {"citations": whole["citations"]} if event == "citations" else {"response": whole}
-        text = json.dumps({"type": event, **data}, ensure_ascii=False)
-        return f"id: {row.seq}\nevent: {event}\ndata: {text}\n\n"
+    def _stream(self, answer_id: UUID, caller: Caller) -> Stream:
+        return Stream(self._asking, caller, answer_id, lambda: self._asking.whole(answer_id, caller))

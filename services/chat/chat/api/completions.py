@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from chat.api.answers import STREAM_HEADERS
+from chat.api.streams import STREAM_HEADERS
 from chat.asking import Asking
 from chat.completion_form import ANY_MODEL, CompletionRequest
 from chat.following import REMOVED

@@ -15,6 +15,9 @@ _POINTING = wording.vocabulary("""
 """)
 _CONTINUING = re.compile(r"^\W*(?:and|but|or|so|also|what\s+about|how\s+about|why(?:\s+not)?\W*$)\b", re.IGNORECASE)
 _LONGEST = 1000
+_MARKER = re.compile(r"\s?\[\d+\]")
+# Of a conversation as much as a model is shown.
+TURNS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +49,8 @@ def leans(question: str) -> bool:
 def _until_last_question(history: Sequence[Turn]) -> Sequence[Turn]:
     last = max(number for number, turn in enumerate(history) if turn.role == "user")
     return history[:last]
+
+
+def without_markers(text: str) -> str:
+    """An earlier answer as talk: its ``[n]`` count passages that nobody sees any more."""
+    return _MARKER.sub("", text)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chat.domain.history import Turn
+from chat.domain.history import TURNS, Turn
 from chat.domain.passages import Passage
 
 # A model answers with this, and nothing else, when the passages do not hold the answer.
@@ -28,8 +28,7 @@ _WISHES = """
 
 As far as these rules allow it, the reader wishes:
 """
-# Of a conversation: the latest turns, and of each so many characters.
-_TURNS = 8
+# Of each turn of a conversation so many characters.
 _TURN_LENGTH = 1500
 
 
@@ -46,7 +45,7 @@ def build_prompt(question: str, passages: Sequence[Passage], history: Sequence[T
     shown = "\n".join(_show(passage) for passage in passages)
     parts = [f"<passages>\n{shown}\n</passages>"]
     if history:
-        said = "\n".join(f"{turn.role}: {_plain(turn.text[:_TURN_LENGTH])}" for turn in history[-_TURNS:])
+        said = "\n".join(f"{turn.role}: {_plain(turn.text[:_TURN_LENGTH])}" for turn in history[-TURNS:])
         parts.append(f"<conversation>\n{said}\n</conversation>")
     parts.append(f"<question>\n{_plain(question)}\n</question>")
     rules = INSTRUCTIONS + (_FOLLOWING if history else "")

@@ -6,6 +6,9 @@ from chat.providers.extractive import Extractive
 from chat.providers.model import AnswerModel
 from chat.settings import ChatSettings
 
+# The name of the one that needs no model.
+EXTRACTIVE = "extractive"
+
 
 class Writers:
     """SDKs are imported only where they are used: at rest they would take more memory than the service itself."""
@@ -25,7 +28,7 @@ class Writers:
     @property
     def offered(self) -> tuple[str, ...]:
         """Names that a question may give, the default first."""
-        return ("extractive",) if self.provider == "extractive" else (*self._models, "extractive")
+        return (EXTRACTIVE,) if self.provider == "extractive" else (*self._models, EXTRACTIVE)
 
     def choose(self, wanted: str | None) -> str:
         """The model's name to answer with. Raises ApiError 422 for one that is not offered here."""
@@ -36,7 +39,7 @@ class Writers:
         return wanted
 
     def of(self, model: str) -> AnswerModel:
-        return self._extractive if model == "extractive" else self._writer
+        return self._extractive if model == EXTRACTIVE else self._writer
 
     async def close(self) -> None:
         close = getattr(self._writer, "close", None)

@@ -9,7 +9,7 @@ from chat.queries.rows import AnswerRow, CitationRow, EventRow, State
 
 # An answer may be read by whoever asked, for as long as they may read everything it was made from: a collection
 # that was closed to them, or an asset that was deleted, takes the answer along at once.
-_READABLE = """
+READABLE = """
     a.user_id = $2 AND NOT EXISTS (
         SELECT FROM answer_sources AS s
         WHERE s.answer_id = a.id AND NOT EXISTS (
@@ -18,6 +18,13 @@ _READABLE = """
             WHERE scope.asset_id = s.asset_id AND NOT scope.deleted AND access.user_id = $2
         )
     )
+"""
+# $1: answers that their reader may read.
+CITATIONS = """
+    SELECT c.answer_id, c.place, c.index, c.asset_id, c.revision, coalesce(c.revision < s.revision, false) AS stale,
+        c.title, c.kind, c.locator, c.quote, c.quote_start_seconds, c.quote_end_seconds, c.url, c.media_url
+    FROM answer_citations AS c LEFT JOIN asset_states AS s ON s.asset_id = c.asset_id
+    WHERE c.answer_id = ANY($1::uuid[]) ORDER BY c.answer_id, c.place, c.index
 """
 
 
@@ -35,7 +42,7 @@ async def touch_reader(conn: Connection, answer_id: UUID, user_id: UUID) -> bool
     """Note that somebody reads. False when they may not (any more)."""
     return bool(
         await conn.fetchval(
-            f"UPDATE answers AS a SET read_at = now() WHERE a.id = $1 AND {_READABLE} RETURNING true",
+            f"UPDATE answers AS a SET read_at = now() WHERE a.id = $1 AND {READABLE} RETURNING true",
             answer_id,
             user_id,
         )
@@ -73,7 +80,7 @@ async def read_answer(conn: Connection, answer_id: UUID, user_id: UUID) -> Answe
                 SELECT string_agg(e.data ->> 'content', '' ORDER BY e.seq)
                 FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'content'
             ), '') END AS answer
-        FROM answers AS a WHERE a.id = $1 AND {_READABLE}
+        FROM answers AS a WHERE a.id = $1 AND {READABLE}
         """,
         answer_id,
         user_id,
@@ -82,13 +89,5 @@ async def read_answer(conn: Connection, answer_id: UUID, user_id: UUID) -> Answe
 
 
 async def read_citations(conn: Connection, answer_id: UUID) -> list[CitationRow]:
-    rows = await conn.fetch(
-        """
-        SELECT c.place, c.index, c.asset_id, c.revision, coalesce(c.revision < s.revision, false) AS stale, c.title,
-            c.kind, c.locator, c.quote, c.quote_start_seconds, c.quote_end_seconds, c.url, c.media_url
-        FROM answer_citations AS c LEFT JOIN asset_states AS s ON s.asset_id = c.asset_id
-        WHERE c.answer_id = $1 ORDER BY c.place, c.index
-        """,
-        answer_id,
-    )
+    rows = await conn.fetch(CITATIONS, [answer_id])
     return [CitationRow(**row) for row in rows]

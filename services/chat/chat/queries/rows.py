@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-State = Literal["running", "done", "failed", "interrupted"]
+State = Literal["running", "done", "failed", "interrupted", "cancelled"]
 Place = Literal["cited", "nearest"]
 
 
 @dataclass(frozen=True)
 class NewAnswer:
-    """An answer that is about to be written."""
+    """An answer that is about to be written; ``message_id`` when it is one of a session's messages."""
 
     id: UUID
     user_id: UUID
@@ -20,6 +20,7 @@ class NewAnswer:
     collection_id: UUID | None
     asset_ids: Sequence[UUID] | None
     model: str
+    message_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class AnswerRow:
 class CitationRow:
     """``stale``: the asset has a newer revision than the one quoted."""
 
+    answer_id: UUID
     place: Place
     index: int
     asset_id: UUID

@@ -8,13 +8,15 @@ from common.assets import lock_asset
 from common.db import Connection
 
 from chat.domain.citations import Citation
+from chat.domain.passages import Passage
 from chat.queries.rows import EventRow, NewAnswer, Place, State
 
 
 async def create_answer(conn: Connection, new: NewAnswer) -> None:
     await conn.execute(
         """
-        INSERT INTO answers (id, user_id, question, collection_id, asset_ids, model) VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO answers (id, user_id, question, collection_id, asset_ids, model, message_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         """,
         new.id,
         new.user_id,
@@ -22,19 +24,25 @@ async def create_answer(conn: Connection, new: NewAnswer) -> None:
         new.collection_id,
         new.asset_ids,
         new.model,
+        new.message_id,
     )
 
 
-async def add_sources(conn: Connection, answer_id: UUID, assets: Mapping[UUID, UUID]) -> set[UUID]:
+async def add_sources(conn: Connection, answer_id: UUID, assets: Mapping[UUID, UUID]) -> set[UUID] | None:
     """Note what the answer is made from, under the assets' locks; returns those that are not deleted.
 
     ``assets`` maps asset to collection. Locks are taken in one order, so that two answers cannot wait for each other.
+    None when the answer is gone or ended meanwhile, and nothing was noted.
     """
     living: set[UUID] = set()
     for asset_id in sorted(assets):
         state = await lock_asset(conn, asset_id, assets[asset_id], 0)
         if state.deleted_at is None:
             living.add(asset_id)
+    if not await conn.fetchval(
+        "SELECT true FROM answers WHERE id = $1 AND state = 'running' FOR NO KEY UPDATE", answer_id
+    ):
+        return None
     await conn.execute(
         """
         INSERT INTO answer_sources (answer_id, asset_id)
@@ -44,6 +52,20 @@ async def add_sources(conn: Connection, answer_id: UUID, assets: Mapping[UUID, U
         sorted(living),
     )
     return living
+
+
+async def add_chunks(conn: Connection, answer_id: UUID, passages: Sequence[Passage]) -> None:
+    """Which passages the answer is made from; only their places, their text stays with the embedder."""
+    await conn.executemany(
+        """
+        INSERT INTO answer_chunks (answer_id, number, chunk_id, asset_id, revision, title, kind, locator, url)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        [
+            (answer_id, p.number, p.chunk_id, p.asset_id, p.revision, p.title, p.kind, p.locator, p.url)
+            for p in passages
+        ],
+    )
 
 
 async def save_media(conn: Connection, asset_id: UUID, run: int, *, playable: bool) -> None:
@@ -156,14 +178,15 @@ async def interrupt_silent(conn: Connection, silent_seconds: float, data: dict[s
 
 
 async def delete_made_from(conn: Connection, asset_id: UUID) -> None:
-    """Answers made from the asset, with their quotes and events."""
+    """Answers made from the asset, with their quotes and events; of a session's messages only the questions stay."""
     await conn.execute(
         "DELETE FROM answers WHERE id IN (SELECT answer_id FROM answer_sources WHERE asset_id = $1)", asset_id
     )
 
 
 async def delete_old(conn: Connection, days: float) -> int:
+    """Answers to single questions; those of a session are kept as long as it."""
     status = await conn.execute(
-        "DELETE FROM answers WHERE created_at < now() - make_interval(secs => $1 * 86400)", days
+        "DELETE FROM answers WHERE message_id IS NULL AND created_at < now() - make_interval(secs => $1 * 86400)", days
     )
     return int(status.split()[-1])

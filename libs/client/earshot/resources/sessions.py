@@ -1,0 +1,98 @@
+"""Chat sessions: questions that are understood from those before them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from earshot.errors import EarshotError
+from earshot.models import ChatMessage, ChatSession, Page
+from earshot.paging import pages
+from earshot.resources.answers import ANSWER_TIMEOUT, STREAM_TIMEOUT, MessageEvent, read_message_event
+from earshot.resources.recordings import once
+from earshot.sse import parse_events
+from earshot.transport import Transport
+
+PATH = "/api/chat/sessions"
+
+
+class Sessions:
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def begin(self, *, collection_id: str | None = None, title: str | None = None) -> ChatSession:
+        """Without `collection_id` about everything you may read; the first question makes a title."""
+        body = _given(collection_id=collection_id, title=title)
+        return self._transport.fetch(ChatSession, "POST", PATH, json=body, headers=once())
+
+    def all(self, collection_id: str | None = None) -> Iterator[ChatSession]:
+        """Yours, newest first."""
+        return pages(self._transport, Page[ChatSession], PATH, {"collection_id": collection_id})
+
+    def get(self, session_id: str) -> ChatSession:
+        """With its latest `messages`, the oldest of them first."""
+        return self._transport.fetch(ChatSession, "GET", f"{PATH}/{session_id}")
+
+    def rename(self, session_id: str, title: str) -> ChatSession:
+        return self._transport.fetch(ChatSession, "PATCH", f"{PATH}/{session_id}", json={"title": title})
+
+    def delete(self, session_id: str) -> None:
+        self._transport.request("DELETE", f"{PATH}/{session_id}")
+
+    def branch(self, session_id: str, message_id: str, *, title: str | None = None) -> ChatSession:
+        """Another session that begins like this one, up to an answer, or up to what came before a question."""
+        body = _given(message_id=message_id, title=title)
+        return self._transport.fetch(ChatSession, "POST", f"{PATH}/{session_id}/branch", json=body, headers=once())
+
+    def messages(self, session_id: str) -> Iterator[ChatMessage]:
+        """All of them, the oldest first."""
+        return pages(self._transport, Page[ChatMessage], f"{PATH}/{session_id}/messages", {})
+
+    def message(self, session_id: str, message_id: str) -> ChatMessage:
+        return self._transport.fetch(ChatMessage, "GET", f"{PATH}/{session_id}/messages/{message_id}")
+
+    def ask(self, session_id: str, content: str, **more: Any) -> ChatMessage:
+        """The whole answer at once; `more`: model, top_k."""
+        return self._transport.fetch(
+            ChatMessage,
+            "POST",
+            f"{PATH}/{session_id}/messages",
+            json=_given(content=content, **more),
+            headers=once(),
+            timeout=ANSWER_TIMEOUT,
+        )
+
+    def stream(self, session_id: str, content: str, **more: Any) -> Iterator[MessageEvent]:
+        """The answer as it is written; the last event carries its whole message. An error of the server is raised."""
+        body = _given(content=content, stream=True, **more)
+        return self._events("POST", f"{PATH}/{session_id}/messages", json=body, headers=once())
+
+    def follow(self, session_id: str, message_id: str, last_event_id: str | None = None) -> Iterator[MessageEvent]:
+        """The events of an answer from the beginning, or behind the one with that `id`."""
+        headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
+        return self._events("GET", f"{PATH}/{session_id}/messages/{message_id}/events", headers=headers)
+
+    def cancel(self, session_id: str, message_id: str) -> ChatMessage:
+        """What is written by then stays."""
+        return self._transport.fetch(ChatMessage, "POST", f"{PATH}/{session_id}/messages/{message_id}/cancel")
+
+    def retry(self, session_id: str, message_id: str, **more: Any) -> ChatMessage:
+        """Write an answer again that broke off, was cancelled, or was removed; `more`: model, top_k."""
+        path = f"{PATH}/{session_id}/messages/{message_id}/retry"
+        return self._transport.fetch(ChatMessage, "POST", path, json=_given(**more), timeout=ANSWER_TIMEOUT)
+
+    def _events(self, method: str, path: str, *, headers: dict[str, str], **options: Any) -> Iterator[MessageEvent]:
+        headers = {**headers, "Accept": "text/event-stream"}
+        with self._transport.stream(method, path, headers=headers, timeout=STREAM_TIMEOUT, **options) as response:
+            for event in parse_events(response.iter_bytes()):
+                told = read_message_event(event)
+                yield told
+                if told.type == "done":
+                    return
+        raise EarshotError(
+            "The answer broke off before its end.",
+            error_type="unreachable",
+            advice="It goes on being written: follow it again with the id of the last event.",
+        )
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

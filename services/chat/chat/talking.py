@@ -1,0 +1,193 @@
+"""What happens to sessions: they begin, are asked, asked again, cancelled, branched and deleted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from common.db import Connection, Database
+from common.errors import ApiError, conflict, invalid, not_found
+from common.identity import Caller
+from common.ids import uuid7
+
+from chat.asking import Asking
+from chat.bells import Bells
+from chat.domain.history import TURNS, Turn, without_markers
+from chat.domain.titles import title_of
+from chat.once import Once
+from chat.providers.choice import EXTRACTIVE
+from chat.queries import branching, messages, once, reading, sessions, writing
+from chat.queries.rows import NewAnswer
+from chat.queries.session_rows import MessageRow, NewSession, SessionRow
+from chat.session_shapes import MessageNew, MessageRetry, SessionBranch, SessionNew
+from chat.steps import Broken
+
+_KEY_HOURS = 24.0
+_CANCELLED = Broken("cancelled", "The answer was cancelled.", "Retry it, or ask something else.", 409)
+_BUSY = "Wait until it is there, or cancel it."
+
+
+@dataclass(frozen=True)
+class _Talk:
+    """What came before a question: ``turns`` as they are shown, and the answers that they show something of."""
+
+    turns: Sequence[Turn]
+    answers: Sequence[UUID]
+
+
+class Talking:
+    """All changes of sessions. Each is one transaction under the session's lock."""
+
+    def __init__(self, db: Database, asking: Asking, bells: Bells) -> None:
+        self._db = db
+        self._asking = asking
+        self._bells = bells
+
+    async def begin(self, body: SessionNew, caller: Caller, creation: Once) -> UUID:
+        """Raises ApiError: no such collection, or a key that was used for something else."""
+        async with self._db.transaction() as conn:
+            session_id, fresh = await creation.claim(conn, uuid7())
+            if fresh:
+                await _check_collection(conn, caller, body.collection_id, None)
+                await sessions.create_session(
+                    conn, NewSession(session_id, caller.user_id, body.collection_id, body.title)
+                )
+        return session_id
+
+    async def rename(self, session_id: UUID, caller: Caller, title: str) -> None:
+        async with self._db.transaction() as conn:
+            await _lock(conn, caller, session_id)
+            await sessions.rename_session(conn, session_id, title)
+
+    async def delete(self, session_id: UUID, caller: Caller) -> None:
+        """A writer that is at work on it finds its answer gone."""
+        async with self._db.transaction() as conn:
+            await _lock(conn, caller, session_id)
+            await sessions.delete_session(conn, session_id)
+
+    async def ask(self, session_id: UUID, body: MessageNew, caller: Caller, creation: Once) -> UUID:
+        """The id of the answer's message; it is being written from now on.
+
+        Raises ApiError: no such session or model, a collection that is closed, an answer that is not finished, no room.
+        """
+        model = self._asking.writers.choose(body.model)
+        self._asking.check_room()
+        async with self._db.transaction() as conn:
+            message_id, fresh = await creation.claim(conn, uuid7())
+            if not fresh:
+                return message_id
+            session = await self._open(conn, caller, session_id)
+            talk = await _talk(conn, caller, session_id, session.message_count, model)
+            await messages.add_exchange(conn, session_id, uuid7(), message_id, body.content)
+            await sessions.note_question(conn, session_id, title_of(body.content))
+            new = await _answer(conn, caller, session, message_id, body.content, model, talk)
+        self._asking.start(new, caller, body.top_k, talk.turns)
+        return message_id
+
+    async def retry(self, message: MessageRow, body: MessageRetry, caller: Caller) -> None:
+        """Write the answer again, from what came before it. Raises ApiError as ``ask``, and 409 where it is done."""
+        model = self._asking.writers.choose(body.model)
+        self._asking.check_room()
+        async with self._db.transaction() as conn:
+            session = await self._open(conn, caller, message.session_id)
+            found = await messages.read_message(conn, caller.user_id, message.session_id, message.id)
+            if found is None or found.status == "done":
+                raise conflict("This answer is finished.", advice="Ask again, or branch from the question before it.")
+            (question,) = await messages.read_messages(conn, caller.user_id, message.session_id, found.position - 2, 1)
+            talk = await _talk(conn, caller, message.session_id, question.position - 1, model)
+            await messages.begin_again(conn, message.id)
+            new = await _answer(conn, caller, session, message.id, question.content, model, talk)
+        self._asking.start(new, caller, body.top_k, talk.turns)
+
+    async def cancel(self, message: MessageRow) -> None:
+        """Its writer, wherever it runs, finds it ended; an answer that has ended already stays as it is."""
+        async with self._db.transaction() as conn:
+            answer_id = await messages.cancel_answer(conn, message.id, _CANCELLED.data)
+        if answer_id is not None:
+            self._bells.ring(answer_id)
+
+    async def branch(self, session_id: UUID, body: SessionBranch, caller: Caller, creation: Once) -> UUID:
+        """A session that begins like this one, up to an answer, or up to what came before a question."""
+        async with self._db.transaction() as conn:
+            new_id, fresh = await creation.claim(conn, uuid7())
+            if not fresh:
+                return new_id
+            session = await self._open(conn, caller, session_id, asks=False)
+            message = await messages.read_message(conn, caller.user_id, session_id, body.message_id)
+            if message is None:
+                raise invalid("message_id: the session has no such message.", advice="See GET …/messages.")
+            await sessions.create_session(
+                conn, NewSession(new_id, caller.user_id, session.collection_id, body.title or session.title, session_id)
+            )
+            until = message.position if message.role == "assistant" else message.position - 1
+            await _copy(conn, session_id, new_id, until)
+        return new_id
+
+    async def forget_keys(self) -> None:
+        async with self._db.acquire() as conn:
+            await once.forget_keys(conn, _KEY_HOURS)
+
+    async def _open(self, conn: Connection, caller: Caller, session_id: UUID, *, asks: bool = True) -> SessionRow:
+        """The session, locked, with nothing being written in it; where it ``asks``, of a collection that is open."""
+        session = await _lock(conn, caller, session_id)
+        if asks:
+            await _check_collection(conn, caller, session.collection_id, session)
+        if await messages.is_answering(conn, session_id):
+            raise conflict("An answer of this session is being written.", advice=_BUSY)
+        return session
+
+
+def no_session() -> ApiError:
+    return not_found("There is no such session.", advice="See GET /api/chat/sessions.")
+
+
+async def _lock(conn: Connection, caller: Caller, session_id: UUID) -> SessionRow:
+    session = await sessions.lock_session(conn, caller.user_id, session_id)
+    if session is None:
+        raise no_session()
+    return session
+
+
+async def _check_collection(
+    conn: Connection, caller: Caller, collection_id: UUID | None, session: SessionRow | None
+) -> None:
+    if collection_id is None or await reading.may_view_collection(conn, caller.user_id, collection_id):
+        return
+    if session is None:
+        raise not_found("There is no such collection.", advice="See GET /api/collections.")
+    raise not_found(
+        "The collection of this session is closed to you, or gone.",
+        advice="What you asked stays readable here; begin a new session to ask something else.",
+    )
+
+
+async def _talk(conn: Connection, caller: Caller, session_id: UUID, until: int, model: str) -> _Talk:
+    """The last messages up to that position. The extractive writer reads no answers, so that it inherits nothing."""
+    turns: list[Turn] = []
+    shown: list[UUID] = []
+    for message in await messages.read_messages(conn, caller.user_id, session_id, max(0, until - TURNS), TURNS):
+        if message.position > until:
+            break
+        if message.role == "user":
+            turns.append(Turn("user", message.content))
+        elif message.run_id is not None and message.status == "done" and message.answered and model != EXTRACTIVE:
+            turns.append(Turn("assistant", without_markers(message.content)))
+            shown.append(message.run_id)
+    return _Talk(turns, shown)
+
+
+async def _answer(
+    conn: Connection, caller: Caller, session: SessionRow, message_id: UUID, question: str, model: str, talk: _Talk
+) -> NewAnswer:
+    """The row of the answer. What was said before is a source of it: it may repeat that."""
+    new = NewAnswer(uuid7(), caller.user_id, question, session.collection_id, None, model, message_id)
+    await writing.create_answer(conn, new)
+    await messages.inherit_sources(conn, new.id, talk.answers)
+    return new
+
+
+async def _copy(conn: Connection, session_id: UUID, into: UUID, until: int) -> None:
+    copies = {original: uuid7() for original in await branching.message_ids(conn, session_id, until)}
+    await branching.copy_messages(conn, into, copies)
+    answers = await branching.answers_of(conn, list(copies))
+    places = {answer_id: copies[message_id] for message_id, answer_id in answers.items()}
+    await branching.copy_answers(conn, {answer_id: uuid7() for answer_id in places}, places)
