@@ -24,7 +24,9 @@ class Contestant(Protocol):
     name: str
     modes: Iterable[str]
 
-    async def ask(self, mode: str, reach: int, clients: int) -> Round: ...
+    async def ask(self, mode: str, reach: int, clients: int, most: int | None = None) -> Round:
+        """``most``: only so many of the questions."""
+        ...
 
 
 async def ask_all(count: int, clients: int, search: Callable[[int, int], Awaitable[list[int]]]) -> Round:

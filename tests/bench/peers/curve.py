@@ -4,7 +4,7 @@ from bench.lines import Line
 from bench.peers import corpus, verdicts
 from bench.peers.contestant import HYBRID, VECTORS, Round
 from bench.peers.ours import Earshot, filled
-from bench.peers.rounds import HEADS, ROUNDS, Measured, Tuned, compare, summary, tune
+from bench.peers.rounds import HEADS, ROUNDS, Measured, Tuned, compare, summary, tune, warm_round
 from bench.search import PER_ASSET, show
 from stack.testing import ThrowawayPostgres
 
@@ -21,23 +21,21 @@ async def growth(url: str, large: Earshot, tuned: dict[str, dict[str, Tuned]]) -
     async with filled(url, ground) as small:
         for mode in (VECTORS, HYBRID):
             rounds: dict[str, list[Round]] = {"small": [], "large": []}
-            for turn in range(ROUNDS + 1):
+            for _ in range(ROUNDS):
                 for name, one in (("small", small), ("large", large)):
-                    asked = await one.ask(mode, reach.reach, 1)
-                    if turn:
-                        rounds[name].append(asked)
+                    rounds[name].append(await warm_round(one, mode, reach.reach, 1))
             found = {name: summary(name, mode, 1, reach, those) for name, those in rounds.items()}
             made.append(verdicts.grown(mode, found["small"], found["large"]))
     return made
 
 
-async def run(most: int) -> None:
+async def run(most: int, queries: int) -> None:
     """Prints a table; each size in a server of its own, which is gone before the next."""
     rows: list[list[str]] = []
     for size in _SIZES:
         if size > most:
             break
-        ground = corpus.make(size)
+        ground = corpus.make(size, queries)
         with ThrowawayPostgres() as server:
             async with filled(server.url, ground) as ours:
                 rows += [[f"{size:,}", one.mode, *one.cells[1:]] for one in await measure(ours)]

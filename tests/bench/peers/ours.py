@@ -34,10 +34,10 @@ class Earshot:
     name: str = "Earshot"
     modes: tuple[str, ...] = (VECTORS, HYBRID, FILTERED)
 
-    async def ask(self, mode: str, reach: int, clients: int) -> Round:
+    async def ask(self, mode: str, reach: int, clients: int, most: int | None = None) -> Round:
         ours = Search(self.db, self.registry, ef_search=reach, exact_chunks=EXACT_CHUNKS)
         filters = Filters(collection_id=self.small) if mode == FILTERED else Filters()
-        questions = self.ground.questions
+        questions = self.ground.questions[:most]
 
         async def one(turn: int, _client: int) -> list[int]:
             wanted = Wanted(questions[turn].text, _MODES[mode], filters, limit=K)

@@ -24,6 +24,8 @@ NAMES = {
     "lance": "lancedb",
 }
 IN_POSTGRES = frozenset({"pgvector", "pgvectorstore", "llamaindex"})
+# lancedb warns at every query.
+_QUIET = {"LANCEDB_LOG": "error", "LANCE_LOG": "error", "RUST_LOG": "error"}
 # The answer to all questions on one line.
 _LINE_BYTES = 1 << 26
 
@@ -35,8 +37,8 @@ class Peer:
     process: asyncio.subprocess.Process
     fill_seconds: float = 0.0
 
-    async def ask(self, mode: str, reach: int, clients: int) -> Round:
-        return Round(**await self.call("search", mode=mode, reach=reach, clients=clients))
+    async def ask(self, mode: str, reach: int, clients: int, most: int | None = None) -> Round:
+        return Round(**await self.call("search", mode=mode, reach=reach, clients=clients, most=most))
 
     async def add(self, first: int, count: int) -> float:
         """Seconds to add so many chunks (LangChain's PGVector only)."""
@@ -71,7 +73,7 @@ async def started(name: str, folder: Path, url: str) -> AsyncGenerator[Peer]:
     process = await asyncio.create_subprocess_exec(
         *map(str, words),
         cwd=Path(__file__).parent,
-        env={**os.environ, "PYTHONPATH": ""},
+        env={**os.environ, "PYTHONPATH": "", **_QUIET},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE_BYTES,

@@ -62,7 +62,7 @@ class Raw:
         for conn in self._connections:
             await conn.close()
 
-    async def ask(self, mode: str, reach: int, clients: int) -> Round:
+    async def ask(self, mode: str, reach: int, clients: int, most: int | None = None) -> Round:
         for conn in self._connections:
             await conn.execute(f"SET hnsw.ef_search = {reach:d}")
 
@@ -75,7 +75,7 @@ class Raw:
                 await passages.fetch(best)
             return [number - self.ours.first for number in best]
 
-        return await ask_all(len(self._asked), clients, one)
+        return await ask_all(len(self._asked[:most]), clients, one)
 
 
 def _order(legs: Sequence[Sequence[asyncpg.Record]]) -> list[int]:
@@ -96,8 +96,8 @@ class Legs:
     modes: tuple[str, ...] = (HYBRID,)
     _asked: list[Bm25] = field(default_factory=list)
 
-    async def ask(self, mode: str, reach: int, clients: int) -> Round:
-        ours, questions = self.ours, self.ours.ground.questions
+    async def ask(self, mode: str, reach: int, clients: int, most: int | None = None) -> Round:
+        ours, questions = self.ours, self.ours.ground.questions[:most]
         weighed = self._asked or await self._weigh()
 
         async def one(turn: int, _client: int) -> list[int]:

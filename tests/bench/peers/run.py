@@ -122,8 +122,8 @@ def raw_lines(field: Field, ours: Measured, named: dict[str, Measured]) -> list[
     ]
 
 
-async def race(chunks: int, names: Sequence[str]) -> list[Line]:
-    ground = await asyncio.to_thread(corpus.make, chunks)
+async def race(chunks: int, queries: int, names: Sequence[str]) -> list[Line]:
+    ground = await asyncio.to_thread(corpus.make, chunks, queries)
     made: list[Line] = []
     with ThrowawayPostgres() as server, TemporaryDirectory() as folder:
         async with prepared(server, Path(folder), ground, names) as field:
@@ -155,14 +155,15 @@ def main(words: Sequence[str]) -> int:
         metavar="PEER",
         help=f"of {', '.join(peer.NAMES)}; none: SQL by hand alone",
     )
+    parser.add_argument("--queries", type=int, default=corpus.QUERIES, help="in each round (default %(default)s)")
     parser.add_argument("--curve", action="store_true", help="Earshot alone at growing sizes")
     wanted = parser.parse_args(words)
     if wanted.curve:
-        asyncio.run(curve.run(wanted.chunks or curve.MOST_CHUNKS))
+        asyncio.run(curve.run(wanted.chunks or curve.MOST_CHUNKS, wanted.queries))
         return 0
     names = [name for name in wanted.only if name != "none"]
     if names and not peer.installed():
         console.print(f"The other libraries are not installed: {peer.HOW_TO_GET} (or --only none)")
         return 2
-    missed = verdicts.missed(asyncio.run(race(wanted.chunks or DEFAULT_CHUNKS, names)))
+    missed = verdicts.missed(asyncio.run(race(wanted.chunks or DEFAULT_CHUNKS, wanted.queries, names)))
     return 1 if missed else 0

@@ -66,12 +66,12 @@ class Desk:
         self._store.fill(self._data)
         return {"seconds": perf_counter() - began, "modes": list(self._store.modes)}
 
-    def search(self, mode: str, reach: int, clients: int) -> dict[str, Any]:
-        """Every question once, by ``clients`` threads; seconds of the whole and of each."""
+    def search(self, mode: str, reach: int, clients: int, most: int | None = None) -> dict[str, Any]:
+        """Every question once (at most so many), by ``clients`` threads; seconds of the whole and of each."""
         if self._opened != (reach, clients):
             self._store.open(reach, clients)
             self._opened = (reach, clients)
-        asked = self._data.questions
+        asked = self._data.questions[:most]
         took, found = [0.0] * len(asked), [list[int]()] * len(asked)
         turns, lock = iter(range(len(asked))), Lock()
 
