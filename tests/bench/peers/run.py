@@ -6,9 +6,10 @@ make bench ARGS="peers --curve"            Earshot alone, from a thousand chunks
 
 import argparse
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,7 +38,8 @@ class Field:
     ours: Earshot
     peers: list[Peer]
     raw: list[Contestant]
-    tuned: dict[str, dict[str, Tuned]]
+    tuned: dict[str, dict[str, Tuned]] = field(default_factory=dict)
+    measured: list[Measured] = field(default_factory=list)
 
     @property
     def contestants(self) -> list[Contestant]:
@@ -80,41 +82,42 @@ async def prepared(
             stack.push_async_callback(one.close)
             raw.append(one)
         raw.append(Legs(ours))
-        yield Field(ground, ours, peers, raw, {})
+        yield Field(ground, ours, peers, raw)
 
 
-async def tune_all(field: Field) -> None:
+async def tune_all(runners: Field) -> None:
     for mode in (VECTORS, FILTERED):
-        field.tuned[mode] = {
-            one.name: await tune(one, field.ground, mode) for one in field.contestants if mode in one.modes
+        runners.tuned[mode] = {
+            one.name: await tune(one, runners.ground, mode) for one in runners.contestants if mode in one.modes
         }
-    for one in field.raw:
-        field.tuned[VECTORS][one.name] = field.tuned[VECTORS][field.ours.name]
+    for one in runners.raw:
+        runners.tuned[VECTORS][one.name] = runners.tuned[VECTORS][runners.ours.name]
 
 
-async def measure(field: Field, clients: int) -> list[Line]:
+async def measure(runners: Field, clients: int) -> list[Line]:
     """Prints the figures of every mode; returns the lines of the verdict."""
     made: list[Line] = []
-    size = f"{len(field.ground.corpus):,} chunks"
+    size = f"{len(runners.ground.corpus):,} chunks"
     for mode in (VECTORS, HYBRID, FILTERED):
-        those = [*field.contestants, *(field.raw if mode == HYBRID else [])]
-        found = await compare(those, field.tuned[tuned_by(mode)], mode, clients)
+        those = [*runners.contestants, *(runners.raw if mode == HYBRID else [])]
+        found = await compare(those, runners.tuned[tuned_by(mode)], mode, clients)
         show(f"{mode}, {size}, {clients} at a time", HEADS, [one.cells for one in found])
+        runners.measured += found
         named = {one.name: one for one in found}
-        ours = named[field.ours.name]
+        ours = named[runners.ours.name]
         if mode == FILTERED:
-            made += [verdicts.filtered(ours, field.ground.small / len(field.ground.corpus))] if clients == 1 else []
+            made += [verdicts.filtered(ours, runners.ground.small / len(runners.ground.corpus))] if clients == 1 else []
             continue
         made += verdicts.against_peers(
-            mode, clients, ours, [named[one.name] for one in field.peers if one.name in named]
+            mode, clients, ours, [named[one.name] for one in runners.peers if one.name in named]
         )
         if mode == HYBRID:
-            made += raw_lines(field, ours, named)
+            made += raw_lines(runners, ours, named)
     return made
 
 
-def raw_lines(field: Field, ours: Measured, named: dict[str, Measured]) -> list[Line]:
-    two, whole, legs = (named[one.name] for one in field.raw)
+def raw_lines(runners: Field, ours: Measured, named: dict[str, Measured]) -> list[Line]:
+    two, whole, legs = (named[one.name] for one in runners.raw)
     return [
         verdicts.against_raw("Earshot's legs", legs, two),
         verdicts.against_raw("a whole search", ours, whole, bound=False),
@@ -122,24 +125,27 @@ def raw_lines(field: Field, ours: Measured, named: dict[str, Measured]) -> list[
     ]
 
 
-async def race(chunks: int, queries: int, names: Sequence[str]) -> list[Line]:
+async def race(chunks: int, queries: int, names: Sequence[str], as_json: bool) -> list[Line]:
     ground = await asyncio.to_thread(corpus.make, chunks, queries)
     made: list[Line] = []
     with ThrowawayPostgres() as server, TemporaryDirectory() as folder:
-        async with prepared(server, Path(folder), ground, names) as field:
-            await tune_all(field)
+        async with prepared(server, Path(folder), ground, names) as runners:
+            await tune_all(runners)
             for clients in CLIENTS:
-                made += await measure(field, clients)
+                made += await measure(runners, clients)
             await create(server.url, "tenth")
-            made += await curve.growth(server.url_of("tenth"), field.ours, field.tuned)
+            made += await curve.growth(server.url_of("tenth"), runners.ours, runners.tuned)
             await create(server.url, "loading")
-            langchain = next((one for one in field.peers if one.name == peer.NAMES["pgvector"]), None)
+            langchain = next((one for one in runners.peers if one.name == peer.NAMES["pgvector"]), None)
             made += await loading.compare(server.url_of("loading"), Path(folder), langchain)
     show(
         f"Beside others at {len(ground.corpus):,} chunks (medians of interleaved rounds)",
         LINE_HEADS,
         [line.cells for line in made],
     )
+    if as_json:
+        figures = {"measured": runners.measured, "verdicts": made, "chunks": len(ground.corpus)}
+        print(json.dumps(figures, default=asdict))
     return made
 
 
@@ -156,6 +162,7 @@ def main(words: Sequence[str]) -> int:
         help=f"of {', '.join(peer.NAMES)}; none: SQL by hand alone",
     )
     parser.add_argument("--queries", type=int, default=corpus.QUERIES, help="in each round (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="all figures once more, as one last line of JSON")
     parser.add_argument("--curve", action="store_true", help="Earshot alone at growing sizes")
     wanted = parser.parse_args(words)
     if wanted.curve:
@@ -165,5 +172,5 @@ def main(words: Sequence[str]) -> int:
     if names and not peer.installed():
         console.print(f"The other libraries are not installed: {peer.HOW_TO_GET} (or --only none)")
         return 2
-    missed = verdicts.missed(asyncio.run(race(wanted.chunks or DEFAULT_CHUNKS, wanted.queries, names)))
+    missed = verdicts.missed(asyncio.run(race(wanted.chunks or DEFAULT_CHUNKS, wanted.queries, names, wanted.json)))
     return 1 if missed else 0

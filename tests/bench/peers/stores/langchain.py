@@ -3,6 +3,7 @@
 The first makes no index over vectors; pgvector's documentation says how to.
 """
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -80,6 +81,7 @@ class LangChainPGVectorStore:
 
     def __init__(self, server: Server) -> None:
         self._url = server.url("psycopg")
+        self._engine: PGEngine | None = None
 
     @staticmethod
     def _hybrid(query: str = "") -> HybridSearchConfig:
@@ -119,7 +121,10 @@ class LangChainPGVectorStore:
         )
 
     def open(self, reach: int, clients: int) -> None:
-        self._opened = self._store(PGEngine.from_connection_string(self._url, pool_size=clients), reach)
+        if self._engine is not None:
+            asyncio.run(self._engine.close())
+        self._engine = PGEngine.from_connection_string(self._url, pool_size=clients)
+        self._opened = self._store(self._engine, reach)
 
     def search(self, mode: str, text: str, vector: Vector) -> list[int]:
         more: dict[str, object] = {"hybrid_search_config": self._hybrid(text) if mode == "hybrid" else None}

@@ -1,5 +1,6 @@
 """LlamaIndex's store in Postgres, with its HNSW and its full text index."""
 
+import asyncio
 from typing import Any
 
 from llama_index.core.schema import TextNode
@@ -18,6 +19,7 @@ class LlamaIndex:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._opened: PGVectorStore | None = None
 
     def _store(self, reach: int | None, clients: int = 1) -> PGVectorStore:
         """Without a ``reach`` it makes no vector index: that is quicker made after the rows are there."""
@@ -62,11 +64,14 @@ class LlamaIndex:
         engine.dispose()
 
     def open(self, reach: int, clients: int) -> None:
+        if self._opened is not None:
+            asyncio.run(self._opened.close())
         self._opened = self._store(reach, clients)
         # What it has to set up, it does at the first query.
         self._opened.query(VectorStoreQuery(query_embedding=[0.05] * 384, similarity_top_k=1))
 
     def search(self, mode: str, text: str, vector: Vector) -> list[int]:
+        assert self._opened is not None
         found = self._opened.query(
             VectorStoreQuery(
                 query_embedding=vector,
