@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from bench import ingest
-from bench.lines import ROUNDS, Line, at_least
+from bench.lines import Line, at_least
 from bench.peers.peer import Peer
 from bench.peers.verdicts import OF_LANGCHAIN, OF_RAW_COPY
 from bench.search import migrated
@@ -14,12 +14,9 @@ from common.store import open_store
 
 from tests.integration.embedder.world import World
 
-# Each is short; what a single one takes says little.
-_TIMES = 3 * ROUNDS
 
-
-async def compare(url: str, folder: Path, langchain: Peer | None) -> list[Line]:
-    """No vector index on either side: it is made after bulk loading."""
+async def compare(url: str, folder: Path, langchain: Peer | None, times: int) -> list[Line]:
+    """No vector index on either side: it is made after bulk loading. ``times``: how often everybody's turn comes."""
     async with migrated(url) as (admin, db):
         store = f"file://{folder / uuid4().hex}"
         await bootstrap.prepare_store(store)
@@ -29,7 +26,7 @@ async def compare(url: str, folder: Path, langchain: Peer | None) -> list[Line]:
         whole: list[float] = []
         copied: list[float] = []
         added: list[float] = []
-        for _ in range(_TIMES):
+        for _ in range(times):
             asset, seconds = await ground.index(whole=False)
             rows = await world.count("chunks", "asset_id = $1", asset)
             stored.append(rows / seconds)

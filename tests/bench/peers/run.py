@@ -22,7 +22,7 @@ from bench.peers.corpus import Ground
 from bench.peers.ours import Earshot, filled
 from bench.peers.peer import Peer
 from bench.peers.raw import Legs, Raw
-from bench.peers.rounds import HEADS, Measured, Tuned, compare, tune, tuned_by
+from bench.peers.rounds import HEADS, ROUNDS, Measured, Tuned, compare, tune, tuned_by
 from bench.search import console, show
 from stack.testing import ThrowawayPostgres
 
@@ -136,8 +136,10 @@ async def race(chunks: int, queries: int, names: Sequence[str], as_json: bool) -
             await create(server.url, "tenth")
             made += await curve.growth(server.url_of("tenth"), runners.ours, runners.tuned)
             await create(server.url, "loading")
+            # Each is short, so that one alone says little; a trial of the bench itself need not be sure.
+            times = 1 if chunks < DEFAULT_CHUNKS else 3 * ROUNDS
             langchain = next((one for one in runners.peers if one.name == peer.NAMES["pgvector"]), None)
-            made += await loading.compare(server.url_of("loading"), Path(folder), langchain)
+            made += await loading.compare(server.url_of("loading"), Path(folder), langchain, times)
     show(
         f"Beside others at {len(ground.corpus):,} chunks (medians of interleaved rounds)",
         LINE_HEADS,
