@@ -9,9 +9,9 @@ from bench import search
 from bench.peers.contestant import HYBRID, Round, ask_all
 from bench.peers.corpus import K
 from bench.peers.ours import Earshot
-from bench.search import Known, Peer
+from bench.search import Peer
 from embedder.queries.scope import Filters
-from embedder.queries.search import Bm25, lexical_leg, nearest_by_index, take_bearings, vector_text
+from embedder.queries.search import Bm25, lexical_leg, nearest_by_index, vector_text
 from embedder.wanted import LEAST_CANDIDATES
 
 _PASSAGES = """
@@ -102,7 +102,9 @@ class Legs:
 
         async def one(turn: int, _client: int) -> list[int]:
             async with ours.db.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-                await take_bearings(conn, ours.user, Filters(), Known.name, reach)
+                await conn.execute(
+                    f"SET LOCAL hnsw.ef_search = {reach:d}; SET LOCAL hnsw.iterative_scan = 'relaxed_order'"
+                )
                 lexical = await lexical_leg(conn, ours.user, Filters(), weighed[turn], LEAST_CANDIDATES)
                 await nearest_by_index(
                     conn, ours.user, Filters(), ours.model_id, questions[turn].vector, LEAST_CANDIDATES
