@@ -7,6 +7,9 @@ import pyarrow as pa
 from lancedb.index import FTS, HnswSq
 from stores.store import PLACE, Data, K, Vector, pick
 
+# So many times the results wanted are compared once more by their whole vectors, else quantisation costs recall.
+_REFINED = 2
+
 
 class Lance:
     modes = ("vectors", "hybrid", "filtered")
@@ -43,5 +46,5 @@ class Lance:
             query = self._chunks.search(vector)
         if mode == "filtered":
             query = query.where(f"place = '{PLACE}'")
-        found = query.distance_type("cosine").ef(self._reach).select(["number", "text"]).limit(K).to_list()
-        return pick(found, "number")
+        query = query.distance_type("cosine").ef(self._reach).refine_factor(_REFINED)
+        return pick(query.select(["number", "text"]).limit(K).to_list(), "number")
