@@ -229,7 +229,8 @@ class Peer:
             f"""
             SELECT p.chunk_number,
                 sum(t.weight * p.tf * 2.2 / (p.tf + 0.3 + {0.9 / self._mean_length} * p.len)) AS score
-            FROM unnest((SELECT $1::integer[]), (SELECT $2::float8[])) AS t (id, weight) JOIN postings AS p ON p.term_id = t.id
+            FROM unnest((SELECT $1::integer[]), (SELECT $2::float8[])) AS t (id, weight)
+            JOIN postings AS p ON p.term_id = t.id
             GROUP BY p.chunk_number ORDER BY score DESC LIMIT 200
             """
         )
