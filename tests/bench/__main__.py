@@ -1,7 +1,8 @@
 """``make bench``: side by side in one run, see SECTIONS. Name some to run only those.
 
 Messaging has four parts that can be named too: consuming, relaying, poison, backlog. So has speech: engines, speakers,
-scheduling, sharing. ``gpu`` runs only when it is named, and only where there is one.
+scheduling, sharing. ``gpu`` runs only when it is named, and only where there is one; ``peers`` (see
+`bench.peers.run`) only when it is named, first and with options of its own.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from bench import broker_away, ingest, search, whole
 from bench.lines import HEADS, Line
 from bench.messaging import backlog, consuming, poison, relaying
 from bench.messaging.ground import prepared
+from bench.peers import run as peers
 from bench.speech import engines, scheduling, sharing, speakers
 from common.logs import configure_logging
 from rich.console import Console
@@ -27,6 +29,7 @@ SPEECH: Mapping[str, Callable[[], Awaitable[list[Line]]]] = {
     "sharing": sharing.run,
 }
 GPU = "gpu"
+PEERS = "peers"
 console = Console()
 
 
@@ -68,8 +71,10 @@ async def run_speech(wanted: Sequence[str]) -> None:
 
 def main() -> None:
     configure_logging("bench", "WARNING", "console")
+    if sys.argv[1:2] == [PEERS]:
+        sys.exit(peers.main(sys.argv[2:]))
     wanted = sys.argv[1:] or SECTIONS
-    known = (*SECTIONS, *MESSAGING, *SPEECH, GPU)
+    known = (*SECTIONS, *MESSAGING, *SPEECH, GPU, PEERS)
     if unknown := set(wanted) - set(known):
         sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     if {"rest", "overhead"} & set(wanted):

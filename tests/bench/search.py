@@ -41,9 +41,11 @@ VOCABULARY = 30_000
 WORDS = 90  # that count, in one chunk
 TOPICS = 500
 QUERIES = 100
+SMALL_ASSETS = 20
 SEED = 7
 console = Console()
 Ids = NDArray[np.int32]
+Leg = Sequence[asyncpg.Record]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Corpus:
     words: list[Ids]  # distinct term ids of each chunk
     counts: list[Ids]
     vectors: NDArray[np.float32]
-    topics: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
 
 
 @dataclass(frozen=True)
@@ -85,41 +89,44 @@ def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
     return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
-def invent(random: np.random.Generator) -> Corpus:
+def invent(random: np.random.Generator, chunks: int = CHUNKS) -> Corpus:
+    """``chunks`` is a multiple of ``PER_ASSET``."""
     topics = unit(random.standard_normal((TOPICS, 384)))
-    of_asset = random.integers(0, TOPICS, CHUNKS // PER_ASSET)
+    of_asset = random.integers(0, TOPICS, chunks // PER_ASSET)
     of_chunk = np.repeat(of_asset, PER_ASSET)
-    vectors = unit(topics[of_chunk] + 0.05 * random.standard_normal((CHUNKS, 384)))
-    common = random.zipf(1.15, (CHUNKS, WORDS)) % VOCABULARY
-    own = (of_chunk[:, None] * 37 + random.integers(0, 40, (CHUNKS, WORDS // 6))) % VOCABULARY
+    vectors = unit(topics[of_chunk] + 0.05 * random.standard_normal((chunks, 384)))
+    common = random.zipf(1.15, (chunks, WORDS)) % VOCABULARY
+    own = (of_chunk[:, None] * 37 + random.integers(0, 40, (chunks, WORDS // 6))) % VOCABULARY
     words: list[Ids] = []
     counts: list[Ids] = []
     for row in np.concatenate([common, own], axis=1):
         distinct, count = np.unique(row + 1, return_counts=True)
         words.append(distinct.astype(np.int32))
         counts.append(count.astype(np.int32))
-    return Corpus([uuid7() for _ in of_asset], words, counts, vectors, topics)
+    return Corpus([uuid7() for _ in of_asset], words, counts, vectors)
 
 
-def ask(corpus: Corpus, random: np.random.Generator) -> list[Question]:
+def ask(corpus: Corpus, random: np.random.Generator, queries: int = QUERIES) -> list[Question]:
     """Four words of a chunk and two common ones, with a vector near that chunk's."""
     made: list[Question] = []
-    for _ in range(QUERIES):
-        chunk = int(random.integers(0, CHUNKS))
+    for _ in range(queries):
+        chunk = int(random.integers(0, len(corpus)))
         chosen = [*random.choice(corpus.words[chunk], 4, replace=False).tolist(), *random.integers(5, 60, 2).tolist()]
         vector = unit(corpus.vectors[chunk] + 0.03 * random.standard_normal(384))
         made.append(Question(" ".join(f"w{term}" for term in set(chosen)), sorted(set(chosen)), vector))
     return made
 
 
-async def fill(admin: asyncpg.Connection, db: Database, corpus: Corpus) -> tuple[UUID, UUID, int]:
+async def fill(
+    admin: asyncpg.Connection, db: Database, corpus: Corpus, small_assets: int = SMALL_ASSETS
+) -> tuple[UUID, UUID, int]:
     """By binary COPY, the vector index after it. Returns a member of everything, a small collection, the model's id."""
     user, large, small = uuid7(), uuid7(), uuid7()
     await admin.execute("INSERT INTO gateway.users (id, email, name) VALUES ($1, 'a@example.org', 'A')", user)
     for collection in (large, small):
         await admin.execute("INSERT INTO gateway.collections (id, name) VALUES ($1, 'Talks')", collection)
         await admin.execute("INSERT INTO gateway.members VALUES ($1, $2, 'owner')", collection, user)
-    places = [small if number < 20 else large for number in range(len(corpus.asset_ids))]
+    places = [small if number < small_assets else large for number in range(len(corpus.asset_ids))]
     rows = [
         (asset, short_id(asset), "recording", place, "Talk", False, "ready", "index", "{}", "{}", "audio", "bulk")
         for asset, place in zip(corpus.asset_ids, places, strict=True)
@@ -138,7 +145,7 @@ async def fill(admin: asyncpg.Connection, db: Database, corpus: Corpus) -> tuple
         "USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64)",
         "VACUUM ANALYZE",
     ):
-        await admin.execute(statement, timeout=1200)
+        await admin.execute(statement, timeout=7200)
     return user, small, model_id
 
 
@@ -158,9 +165,9 @@ async def _copy_all(conn: Any, corpus: Corpus, places: Sequence[UUID], model_id:
     await terms.add_terms(conn, [f"w{term}" for term in range(1, VOCABULARY + 1)])
     names = {int(row["term"][1:]): row["id"] for row in await conn.fetch("SELECT id, term FROM terms")}
     ids = np.array([0, *(names[term] for term in range(1, VOCABULARY + 1))], np.int32)
-    chunk_numbers = await chunk_rows.reserve_numbers(conn, CHUNKS)
-    await chunk_rows.copy_chunks(conn, (_chunk(corpus, i, chunk_numbers[i], ids) for i in range(CHUNKS)))
-    assets = np.array([numbers[corpus.asset_ids[i // PER_ASSET]] for i in range(CHUNKS)], np.int32)
+    chunk_numbers = await chunk_rows.reserve_numbers(conn, len(corpus))
+    await chunk_rows.copy_chunks(conn, (_chunk(corpus, i, chunk_numbers[i], ids) for i in range(len(corpus))))
+    assets = np.array([numbers[corpus.asset_ids[i // PER_ASSET]] for i in range(len(corpus))], np.int32)
     sizes = [len(words) for words in corpus.words]
     lengths = np.array([int(count.sum()) for count in corpus.counts], np.int32)
     columns = (
@@ -174,15 +181,19 @@ async def _copy_all(conn: Any, corpus: Corpus, places: Sequence[UUID], model_id:
     await chunk_rows.copy_postings(conn, copying.postings(*(column[order] for column in columns)))
     vectors = b"".join(
         copying.embeddings(chunk_numbers[i : i + PER_ASSET], int(assets[i]), corpus.vectors[i : i + PER_ASSET])
-        for i in range(0, CHUNKS, PER_ASSET)
+        for i in range(0, len(corpus), PER_ASSET)
     )
     await chunk_rows.copy_embeddings(conn, model_id, vectors)
     found, df = np.unique(columns[0], return_counts=True)
     gained = dict(zip(found.tolist(), df.tolist(), strict=True))
-    await terms.append_deltas(conn, gained, CHUNKS, int(lengths.sum()))
+    await terms.append_deltas(conn, gained, len(corpus), int(lengths.sum()))
     while (await terms.fold_deltas(conn)).deltas:
         pass
-    console.print(f"filled {CHUNKS:,} chunks in {asyncio.get_running_loop().time() - now:.0f} s", highlight=False)
+    console.print(f"filled {len(corpus):,} chunks in {asyncio.get_running_loop().time() - now:.0f} s", highlight=False)
+
+
+def content(words: Ids) -> str:
+    return " ".join(f"w{term}" for term in words)
 
 
 def _chunk(corpus: Corpus, i: int, number: int, ids: Ids) -> bytes:
@@ -193,7 +204,7 @@ def _chunk(corpus: Corpus, i: int, number: int, ids: Ids) -> bytes:
         copying.uuid(corpus.asset_ids[i // PER_ASSET]),
         copying.int4_array(sorted(ids[corpus.words[i]].tolist())),
         copying.int4(i % PER_ASSET),
-        copying.text(" ".join(words)),
+        copying.text(content(corpus.words[i])),
         copying.jsonb('{"type": "time", "start_seconds": 0, "end_seconds": 60, "speaker": "A"}'),
         copying.text_array(["a"]),
         copying.text_array(["A"]),
@@ -218,7 +229,8 @@ class Peer:
             f"""
             SELECT p.chunk_number,
                 sum(t.weight * p.tf * 2.2 / (p.tf + 0.3 + {0.9 / self._mean_length} * p.len)) AS score
-            FROM unnest($1::integer[], $2::float8[]) AS t (id, weight) JOIN postings AS p ON p.term_id = t.id
+            FROM unnest((SELECT $1::integer[]), (SELECT $2::float8[])) AS t (id, weight)
+            JOIN postings AS p ON p.term_id = t.id
             GROUP BY p.chunk_number ORDER BY score DESC LIMIT 200
             """
         )
@@ -227,9 +239,9 @@ class Peer:
             f"FROM embeddings_{self._model_id} ORDER BY embedding <#> (SELECT $1::text::halfvec) LIMIT 200"
         )
 
-    async def find(self, term_ids: list[int], weights: list[float], vector: str) -> None:
-        await self._lexical.fetch(term_ids, weights)
-        await self._semantic.fetch(vector)
+    async def find(self, term_ids: list[int], weights: list[float], vector: str) -> tuple[Leg, Leg]:
+        """Rows of (chunk_number, score), the best first."""
+        return await self._lexical.fetch(term_ids, weights), await self._semantic.fetch(vector)
 
 
 async def timed(work: Awaitable[object]) -> float:
@@ -238,12 +250,12 @@ async def timed(work: Awaitable[object]) -> float:
     return (perf_counter() - started) * 1000
 
 
-async def weigh(db: Database, question: Question) -> tuple[list[int], list[float]]:
+async def weigh(db: Database, question: Question, chunks: int) -> tuple[list[int], list[float]]:
     """The terms that our search would score, with the same weights."""
     async with db.acquire() as conn:
         known = {term.id: term.df for term in await terms.find_terms(conn, question.text.split())}
-    kept = telling(list(known.items()), CHUNKS)
-    return kept, [inverse_frequency(CHUNKS, known[term_id]) for term_id in kept]
+    kept = telling(list(known.items()), chunks)
+    return kept, [inverse_frequency(chunks, known[term_id]) for term_id in kept]
 
 
 def row(name: str, ours: list[float], raw: list[float]) -> list[str]:
@@ -268,7 +280,7 @@ async def run(admin: asyncpg.Connection, db: Database, model_dir: Path) -> list[
     await model.embed(["warm"])
     for warm in (True, False):
         for question in questions:
-            kept, weights = await weigh(db, question)
+            kept, weights = await weigh(db, question, len(corpus))
             vector = search.vector_text(question.vector)
             measured = {"raw": await timed(peer.find(kept, weights, vector))}
             for name, filters in modes.items():
@@ -284,7 +296,7 @@ async def run(admin: asyncpg.Connection, db: Database, model_dir: Path) -> list[
 
 
 @asynccontextmanager
-async def migrated(url: str) -> AsyncGenerator[tuple[asyncpg.Connection, Database]]:
+async def migrated(url: str, size: int = 4) -> AsyncGenerator[tuple[asyncpg.Connection, Database]]:
     """An administrator's connection and the embedder's own, on a database with its schema and the gateway's."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
@@ -294,7 +306,7 @@ async def migrated(url: str) -> AsyncGenerator[tuple[asyncpg.Connection, Databas
     }
     await bootstrap.migrate(url, urls)
     admin = await asyncpg.connect(url)
-    db = Database(urls["embedder"])
+    db = Database(urls["embedder"], size=size)
     await db.open()
     try:
         yield admin, db

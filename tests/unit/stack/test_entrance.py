@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-LISTED = "help setup setup-whisperx demo run test check lint types imports drift bench faults schemas clean down"
+LISTED = (
+    "help setup setup-peers setup-whisperx demo run test check lint types imports drift bench faults schemas clean down"
+)
 TARGETS = set(LISTED.split())
 TOOLS = ("bash", "sh", "cat", "dirname", "mktemp", "rm", "tail", "tr", "id", "awk", "readlink", "env")
 
@@ -47,7 +49,14 @@ def test_check_runs_everything_that_ci_runs() -> None:
     assert "make check" in (ROOT / ".ci" / "run").read_text()
 
 
-SCRIPTS = ["scripts/setup.sh", "scripts/setup-whisperx.sh", "scripts/test.sh", ".ci/run", "earshot"]
+SCRIPTS = [
+    "scripts/setup.sh",
+    "scripts/setup-peers.sh",
+    "scripts/setup-whisperx.sh",
+    "scripts/test.sh",
+    ".ci/run",
+    "earshot",
+]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -90,7 +90,7 @@ def preliminary(lexical: Iterable[tuple[int, float]], semantic: Iterable[tuple[i
         best = max(leg.values(), default=0.0)
         for number, score in leg.items():
             sums[number] = sums.get(number, 0.0) + weight * _part(score, best)
-    return sorted(sums, key=lambda number: (-sums[number], number))
+    return [number for _, number in sorted([(-total, number) for number, total in sums.items()])]
 
 
 def fuse(
@@ -101,27 +101,41 @@ def fuse(
     ``neighboured`` are the candidates whose neighbours are among ``chunks`` if there are any. ``whole`` is what all
     words of the query weigh together: chunks that meet only a small part of it count less than the query's best.
     """
-    best_lexical = max((chunk.lexical or 0.0 for chunk in chunks), default=0.0)
+    best_lexical = max([chunk.lexical or 0.0 for chunk in chunks], default=0.0)
     best_lexical = max(best_lexical, _MET * whole)
-    best_semantic = max((chunk.semantic or 0.0 for chunk in chunks), default=0.0)
-    own = {
-        (chunk.asset_id, chunk.chunk_index): _LEXICAL_WEIGHT * _part(chunk.lexical, best_lexical)
-        + _SEMANTIC_WEIGHT * _part(chunk.semantic, best_semantic)
-        for chunk in chunks
-    }
+    best_semantic = max([chunk.semantic or 0.0 for chunk in chunks], default=0.0)
     wanted, complete = set(candidates), set(neighboured)
     return _ordered(
-        Ranked(chunk, _with_neighbours(chunk, own, complete=chunk.number in complete))
-        for chunk in chunks
-        if chunk.number in wanted
+        [
+            Ranked(chunk, _with_neighbours(chunk, own, complete=chunk.number in complete))
+            for chunk, own in _with_scores(chunks, best_lexical, best_semantic)
+            if chunk.number in wanted
+        ]
     )
 
 
-def _with_neighbours(chunk: Scored, own: dict[tuple[UUID, int], float], *, complete: bool) -> float:
-    score = own[chunk.asset_id, chunk.chunk_index]
+def _with_scores(
+    chunks: Iterable[Scored], best_lexical: float, best_semantic: float
+) -> list[tuple[Scored, dict[int, float]]]:
+    """Each chunk with what the chunks of its asset score by themselves, by their place in it."""
+    by_asset: dict[UUID, dict[int, float]] = {}
+    found: list[tuple[Scored, dict[int, float]]] = []
+    for chunk in chunks:
+        score = _LEXICAL_WEIGHT * _part(chunk.lexical, best_lexical)
+        score += _SEMANTIC_WEIGHT * _part(chunk.semantic, best_semantic)
+        # Once for each chunk: to compare ids is most of what this costs.
+        own = by_asset.setdefault(chunk.asset_id, {})
+        own[chunk.chunk_index] = score
+        found.append((chunk, own))
+    return found
+
+
+def _with_neighbours(chunk: Scored, own: Mapping[int, float], *, complete: bool) -> float:
+    place = chunk.chunk_index
+    score = own[place]
     # Beyond the end of a recording it is half the own score, else short recordings would always lose.
     missing = score / 2 if complete else 0.0
-    lent = sum(own.get((chunk.asset_id, chunk.chunk_index + step), missing) for step in (-1, 1))
+    lent = own.get(place - 1, missing) + own.get(place + 1, missing)
     return (score + NEIGHBOUR_SHARE * lent) / (1 + 2 * NEIGHBOUR_SHARE)
 
 
@@ -188,8 +202,14 @@ def best_of_each_asset(ranked: Iterable[Ranked]) -> list[Ranked]:
 
 
 def _part(score: float | None, best: float) -> float:
-    return min(1.0, max(0.0, score or 0.0) / best) if best > 0 else 0.0
+    """From 0 to 1."""
+    if not score or score <= 0 or best <= 0:
+        return 0.0
+    return score / best if score < best else 1.0
 
 
 def _ordered(items: Iterable[Ranked]) -> list[Ranked]:
-    return sorted(items, key=lambda item: (-item.score, item.chunk.number))
+    """Best first; of equals the one with the lower number. Numbers are all different."""
+    keyed = [(-item.score, item.chunk.number, item) for item in items]
+    keyed.sort()
+    return [item for _, _, item in keyed]

@@ -1,4 +1,8 @@
-"""The legs of a search, and the scores of the candidates they bring. Every statement joins the caller's scope."""
+"""The legs of a search, and the scores of the candidates they bring. Every statement joins the caller's scope.
+
+The limits of the two legs over everything are written into the statements: with an argument in its place Postgres would
+expect a tenth of all rows and plan every search anew. Those over few chunks are better planned anew, for their filter.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,13 +36,16 @@ class Bm25:
     whole: float
 
     def arguments(self, arguments: Arguments) -> tuple[str, str]:
-        """SQL of the terms as rows ``t (id, weight)``, and of what one posting ``p`` scores."""
+        """SQL of the terms as rows ``t (id, weight)``, and of what one posting ``p`` scores.
+
+        The arrays come out of subqueries: their lengths, which change no plan, would have it made anew every time.
+        """
         terms = arguments.add(list(self.term_ids))
         weights = arguments.add([weight * (_K1 + 1) for weight in self.weights])
         base = arguments.add(_K1 * (1 - _B))
         per_word = arguments.add(_K1 * _B / self.mean_length)
         return (
-            f"unnest({terms}::integer[], {weights}::float8[]) AS t (id, weight)",
+            f"unnest((SELECT {terms}::integer[]), (SELECT {weights}::float8[])) AS t (id, weight)",
             f"t.weight * p.tf / (p.tf + {base}::float8 + {per_word}::float8 * p.len)",
         )
 
@@ -127,7 +134,7 @@ async def lexical_leg(
         SELECT p.chunk_number, sum({score})::float8 AS score
         FROM {terms} JOIN postings AS p ON p.term_id = t.id
         WHERE p.asset_number IN ({scope}) {spoken(arguments, filters, "p.chunk_number")}
-        GROUP BY p.chunk_number ORDER BY score DESC, p.chunk_number LIMIT {arguments.add(limit)}
+        GROUP BY p.chunk_number ORDER BY score DESC, p.chunk_number LIMIT {limit:d}
         """,
         *arguments.values,
     )
@@ -136,7 +143,7 @@ async def lexical_leg(
 
 def vector_text(vector: NDArray[np.float32]) -> str:
     """What Postgres reads as a halfvec."""
-    return "[" + ",".join(f"{value:.5g}" for value in vector) + "]"
+    return "[" + ",".join([f"{value:.5g}" for value in vector.tolist()]) + "]"
 
 
 def _wanted(arguments: Arguments, vector: NDArray[np.float32]) -> str:
@@ -157,7 +164,7 @@ async def nearest_by_index(
         SELECT e.chunk_number, -(e.embedding <#> {wanted}) AS score
         FROM {embeddings_table(model_id)} AS e
         WHERE (e.asset_number IN ({scope})) IS TRUE {spoken(arguments, filters, "e.chunk_number")}
-        ORDER BY e.embedding <#> {wanted} LIMIT {arguments.add(limit)}
+        ORDER BY e.embedding <#> {wanted} LIMIT {limit:d}
         """,
         *arguments.values,
     )

@@ -71,7 +71,7 @@ async def known_terms(conn: Connection, user_id: UUID, terms: Sequence[str]) -> 
         FROM (
             SELECT t.id, t.term,
                 (t.df + (SELECT coalesce(sum(d.chunks), 0) FROM term_deltas AS d WHERE d.term_id = t.id))::integer AS df
-            FROM terms AS t WHERE t.term = ANY($2::text[])
+            FROM terms AS t WHERE t.term = ANY((SELECT $2::text[])::text[])
         ) AS t WHERE t.df > 0
         """,
         user_id,

@@ -64,7 +64,7 @@ async def find_terms(conn: Connection, terms: Sequence[str]) -> list[TermStatist
         SELECT id, term, df FROM (
             SELECT t.id, t.term,
                 (t.df + (SELECT coalesce(sum(d.chunks), 0) FROM term_deltas AS d WHERE d.term_id = t.id))::integer AS df
-            FROM terms AS t WHERE t.term = ANY($1::text[])
+            FROM terms AS t WHERE t.term = ANY((SELECT $1::text[])::text[])
         ) AS t WHERE df > 0
         """,
         terms,
