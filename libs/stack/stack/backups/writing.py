@@ -38,6 +38,10 @@ class Writer(Protocol):
 
     def finish(self, manifest: Manifest) -> None: ...
 
+    def close(self) -> None:
+        """Let go of open files, finished or not."""
+        ...
+
 
 class FolderWriter:
     """The backup is a folder of ordinary files, readable by its owner alone."""
@@ -74,6 +78,9 @@ class FolderWriter:
         os.sync()
         self.work.rename(self._target)
         _sync_folder(self._target.parent)
+
+    def close(self) -> None:
+        pass
 
     def _place(self, path: str) -> Path:
         place = self.work / path
@@ -114,11 +121,12 @@ class TarWriter:
         self._tar.close()
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
         # A link fails where the name is taken; a rename would replace what is there.
         os.link(self.work / "backup.tar", self._target)
-        shutil.rmtree(self.work)
         _sync_folder(self._target.parent)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Meter:
@@ -149,9 +157,11 @@ def begin(target: Path) -> Generator[Writer]:
                 raise StackError(f"{target} exists already.", remedy="Give another name; nothing is overwritten.")
             _clear_leftovers(target.parent)
             work.mkdir(mode=0o700)
+            writer = (TarWriter if target.suffix == TAR else FolderWriter)(work, target)
             try:
-                yield (TarWriter if target.suffix == TAR else FolderWriter)(work, target)
+                yield writer
             finally:
+                writer.close()
                 shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
         raise as_stack_error(error, target) from error
