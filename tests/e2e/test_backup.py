@@ -245,7 +245,7 @@ def restored(before: Before) -> Generator[tuple[ThrowawayStack, Restored]]:
     """The folder that a restore made, not started yet."""
     throwaway = ThrowawayStack(environ={"EARSHOT_ALLOW_PRIVATE_HOSTS": "true"})
     try:
-        yield throwaway, commands.restore(before.backups, throwaway.data.path, say=silent)
+        yield throwaway, commands.restore(before.backup.path, throwaway.data.path, say=silent)
     finally:
         throwaway.__exit__(None, None, None)
 
@@ -289,7 +289,7 @@ def test_every_row_and_object_is_there(restored: tuple[ThrowawayStack, Restored]
         now = rows_of(url, {*before.going_on.values()})
         needed = asyncio.run(stored_objects(url))
     assert now.keys() == before.rows.keys()
-    assert [name for name in now if now[name] != before.rows[name]] == []
+    assert {name: set(now[name]) ^ set(before.rows[name]) for name in now if now[name] != before.rows[name]} == {}
     there = {path.relative_to(folder.objects).as_posix(): path for path in folder.objects.rglob("*") if path.is_file()}
     assert needed.keys() <= there.keys()
     for uri, digest in needed.items():

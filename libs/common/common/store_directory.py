@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
+from typing import BinaryIO
 
 from common.ids import uuid7
 from common.store import CHUNK_BYTES, MARKER_KEY, Meter, ObjectMissing, StoreUnavailable, Written, checked_key
@@ -151,10 +152,10 @@ class DirectoryStore:
 
 
 @contextlib.contextmanager
-def pinned(root: Path) -> Generator[Callable[[str], Path | None]]:
+def pinned(root: Path) -> Generator[Callable[[str], BinaryIO]]:
     """Until the end of the block, or of this process, no object of the directory store at ``root`` is lost.
 
-    Gives a function that finds the file of a key, also of one that is deleted meanwhile; None where there is none.
+    Gives a function that opens an object by its key, also one that is deleted meanwhile; it raises ObjectMissing.
     Raises BlockingIOError when somebody else has the store pinned, FileNotFoundError when it was never set up.
     """
     descriptor = os.open(root / MARKER_KEY, os.O_RDONLY)
@@ -162,12 +163,15 @@ def pinned(root: Path) -> Generator[Callable[[str], Path | None]]:
         _lock_alone(descriptor)
         shutil.rmtree(root / _ASIDE, ignore_errors=True)
 
-        def find(key: str) -> Path | None:
+        def read(key: str) -> BinaryIO:
             places = (root / checked_key(key), root / _ASIDE / key)
-            # Twice: it may be put aside between the two looks.
-            return next((path for path in (*places, *places) if path.is_file()), None)
+            # Twice: it may be put aside and stored again between the looks.
+            for path in (*places, *places):
+                with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                    return path.open("rb")
+            raise ObjectMissing(key)
 
-        yield find
+        yield read
         shutil.rmtree(root / _ASIDE, ignore_errors=True)
     finally:
         os.close(descriptor)

@@ -41,9 +41,12 @@ def manifest(pieces: list[Piece]) -> Manifest:
 def write(target: Path, change: Callable[[Manifest], Manifest] = lambda same: same) -> Path:
     source = target.parent / "source"
     source.write_bytes(b"sound")
+    pieces: list[Piece] = []
     with begin(target) as writer:
-        names = ("database.dump", OBJECT, "secrets/secrets.json")
-        writer.finish(change(manifest([writer.add(name, source) for name in names])))
+        for name in ("database.dump", OBJECT, "secrets/secrets.json"):
+            with source.open("rb") as file:
+                pieces.append(writer.add(name, file))
+        writer.finish(change(manifest(pieces)))
     return target
 
 

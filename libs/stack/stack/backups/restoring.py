@@ -120,6 +120,7 @@ def _fill(folder: DataFolder, backup: Backup, say: Say) -> _Filled:
         dumping.restore(admin_url, dump)
         dump.unlink()
         filled = asyncio.run(_finish(admin_url, database_urls(admin_url, secret), manifest))
+    asyncio.run(bootstrap.prepare_store(folder.objects.as_uri()))
     os.sync()
     return filled
 

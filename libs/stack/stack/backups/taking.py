@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
+from common.store import ObjectMissing
 from common.store_directory import pinned
 
 from stack import keys, state
@@ -51,8 +53,8 @@ def take(asked: Asked, say: Say) -> BackedUp:
     target = _target(asked, store)
     older = None if asked.full or target.suffix == TAR else newest_in(target.parent)
     with database_of(asked.folder, secret, given.database_url, say) as admin_url, begin(target) as writer:
-        with _kept(store) as find:
-            taken = asyncio.run(_take(_Taking(asked, writer, find, older, say), admin_url))
+        with _kept(store) as read:
+            taken = asyncio.run(_take(_Taking(asked, writer, read, older, say), admin_url))
         writer.finish(taken.manifest)
     return BackedUp(
         path=target,
@@ -66,11 +68,11 @@ def take(asked: Asked, say: Say) -> BackedUp:
 
 @dataclass(frozen=True)
 class _Taking:
-    """``find`` leads from an object's key to its file, None where there is none."""
+    """``read`` opens an object by its key, or raises ObjectMissing."""
 
     asked: Asked
     writer: Writer
-    find: Callable[[str], Path | None]
+    read: Callable[[str], BinaryIO]
     older: Path | None
     say: Say
 
@@ -103,7 +105,7 @@ async def _write(taking: _Taking, snapshot: Snapshot, admin_url: str) -> _Taken:
     copying = _Copying(taking, _known_to(taking.older))
     copying.run(wanted)
     pieces += copying.pieces
-    pieces += [writer.add(f"{SECRETS}/{path.name}", path) for path in _secrets_of(asked.folder)]
+    pieces += [_add_secret(writer, path) for path in (asked.folder.secrets, asked.folder.admin_key) if path.is_file()]
     if copying.missing and not asked.incomplete:
         some = ", ".join(copying.missing[:3])
         raise StackError(
@@ -156,13 +158,11 @@ class _Copying:
 
     def _copy(self, key: str, path: str) -> Piece | None:
         """None where there is no such object."""
-        while (source := self.taking.find(key)) is not None:
-            try:
+        try:
+            with self.taking.read(key) as source:
                 return self.taking.writer.add(path, source)
-            except FileNotFoundError:
-                # Deleted between the two steps, and put aside for us.
-                continue
-        return None
+        except ObjectMissing:
+            return None
 
 
 def _known_to(older: Path | None) -> dict[str, Piece]:
@@ -213,10 +213,10 @@ def _target(asked: Asked, store: Path) -> Path:
 
 
 @contextmanager
-def _kept(store: Path) -> Generator[Callable[[str], Path | None]]:
+def _kept(store: Path) -> Generator[Callable[[str], BinaryIO]]:
     try:
-        with pinned(store) as find:
-            yield find
+        with pinned(store) as read:
+            yield read
     except BlockingIOError:
         raise AlreadyRunning("Another backup of this Earshot is under way.", remedy="Wait for its end.") from None
     except FileNotFoundError as error:
@@ -225,5 +225,6 @@ def _kept(store: Path) -> Generator[Callable[[str], Path | None]]:
         raise as_stack_error(error, store) from error
 
 
-def _secrets_of(folder: DataFolder) -> list[Path]:
-    return [path for path in (folder.secrets, folder.admin_key) if path.is_file()]
+def _add_secret(writer: Writer, path: Path) -> Piece:
+    with path.open("rb") as file:
+        return writer.add(f"{SECRETS}/{path.name}", file)

@@ -24,8 +24,8 @@ class Writer(Protocol):
 
     work: Path
 
-    def add(self, path: str, source: Path) -> Piece:
-        """A copy of a file. FileNotFoundError when it is not there."""
+    def add(self, path: str, source: BinaryIO) -> Piece:
+        """A copy of an open file."""
         ...
 
     def adopt(self, path: str, source: Path) -> Piece:
@@ -50,10 +50,9 @@ class FolderWriter:
         self.work = work
         self._target = target
 
-    def add(self, path: str, source: Path) -> Piece:
-        place = self._place(path)
-        with source.open("rb") as data, create_private(place) as file:
-            return Piece(path, *copy_hashed(data, file))
+    def add(self, path: str, source: BinaryIO) -> Piece:
+        with create_private(self._place(path)) as file:
+            return Piece(path, *copy_hashed(source, file))
 
     def adopt(self, path: str, source: Path) -> Piece:
         source.replace(self._place(path))
@@ -97,17 +96,17 @@ class TarWriter:
         self._file = create_private(work / "backup.tar")
         self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
 
-    def add(self, path: str, source: Path) -> Piece:
-        with source.open("rb") as data:
-            header = tarfile.TarInfo(path)
-            header.size = os.fstat(data.fileno()).st_size
-            header.mode = 0o600
-            meter = _Meter(data)
-            self._tar.addfile(header, meter)  # pyright: ignore[reportArgumentType] - reads, and nothing else
+    def add(self, path: str, source: BinaryIO) -> Piece:
+        header = tarfile.TarInfo(path)
+        header.size = os.fstat(source.fileno()).st_size
+        header.mode = 0o600
+        meter = _Meter(source)
+        self._tar.addfile(header, meter)  # pyright: ignore[reportArgumentType] - reads, and nothing else
         return Piece(path, header.size, meter.sha256.hexdigest())
 
     def adopt(self, path: str, source: Path) -> Piece:
-        piece = self.add(path, source)
+        with source.open("rb") as file:
+            piece = self.add(path, file)
         source.unlink()
         return piece
 
@@ -117,7 +116,7 @@ class TarWriter:
     def finish(self, manifest: Manifest) -> None:
         text = self.work / MANIFEST
         text.write_text(manifest.dump())
-        self.add(MANIFEST, text)
+        self.adopt(MANIFEST, text)
         self._tar.close()
         self._file.flush()
         os.fsync(self._file.fileno())
