@@ -75,6 +75,13 @@ def found(api: Api, collection: str, words: str) -> list[str]:
     return [f"{hit['asset']['id']} {hit['text']}" for hit in hits]
 
 
+def at(stage: str) -> Callable[[dict[str, Any]], bool]:
+    def holds(asset: dict[str, Any]) -> bool:
+        return asset["stage"] == stage
+
+    return holds
+
+
 def rows_of(url: str, going_on: set[str]) -> dict[str, list[str]]:
     """Every row of every table as Postgres writes it, without what is volatile and what goes on."""
 
@@ -157,10 +164,10 @@ def before(stack: ThrowawayStack, media: MediaServer, short: Path, tmp_path_fact
         assert api.http.patch(url, json=new, headers={"If-Match": "*"}).is_success
         assert api.http.patch(f"/api/assets/{corrected}", json={"title": "Below the sea"}).is_success
         indexing = talk(api, "The bridge is closed.", collection)
-        api.until(indexing, lambda asset: asset["stage"] == "index")
+        api.until(indexing, at("index"))
         freeze("asr")
         transcribing = talk(api, "The harbour is open.", collection)
-        api.until(transcribing, lambda asset: asset["stage"] == "transcribe")
+        api.until(transcribing, at("transcribe"))
         assert api.status_of("DELETE", f"/api/assets/{deleted}") == 202
         freeze("fetcher")
         fetching = api.add_url(media.serve("short.opus", short.read_bytes()), collection_id=collection)["id"]

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -19,7 +18,7 @@ _HELP = ("--help", "-h")
 class TakesByDefault(TyperGroup):
     """`earshot backup TARGET`: what is no subcommand is the target of a new backup."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in (*self.commands, *_HELP):
             args = [_TAKE, *args]
         return super().parse_args(ctx, args)
