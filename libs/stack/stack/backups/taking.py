@@ -209,7 +209,9 @@ def _target(asked: Asked, store: Path) -> Path:
         return given
     if given.is_file():
         raise StackError(f"{given} exists already.", remedy="Give a folder, or a new file that ends in .tar.")
-    return given / f"{NAME}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    now = datetime.now(UTC)
+    # To the millisecond: two in one second are two.
+    return given / f"{NAME}{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03}Z"
 
 
 @contextmanager
