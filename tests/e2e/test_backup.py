@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-import os
+import json
+import stat
 import subprocess
 import sys
 import threading
@@ -18,12 +19,14 @@ import asyncpg
 import psutil
 import pytest
 from common.store_directory import DirectoryStore
+from earshot.cli.main import app
 from stack import commands, keys, leash
 from stack.backups.reading import open_backup
 from stack.database import database_of
 from stack.layout import SERVICES
 from stack.results import BackedUp, Restored
 from stack.testing import ThrowawayStack
+from typer.testing import CliRunner, Result
 
 from tests.e2e import traces
 from tests.e2e.api import DEMO, Api
@@ -320,12 +323,21 @@ def test_a_stopped_stack_is_backed_up_into_one_file(
     restored: tuple[ThrowawayStack, Restored], before: Before, tmp_path: Path
 ) -> None:
     throwaway, done = restored
-    made = commands.backup(throwaway.data.path, tmp_path / "all.tar", say=silent)
-    assert os.stat(made.path).st_mode & 0o777 == 0o600
-    again = commands.restore(made.path, tmp_path / "again", say=silent)
-    assert (again.objects, again.going_on) == (done.objects, len(before.going_on))
-    with open_backup(made.path) as backup:
+    made = cli("backup", str(tmp_path / "all.tar"), "--data", str(throwaway.data.path), "--json")
+    assert stat.S_IMODE((tmp_path / "all.tar").stat().st_mode) == 0o600
+    assert json.loads(made.stdout)["copied"] == done.objects
+    assert "is whole" in cli("backup", "verify", str(tmp_path / "all.tar")).stdout
+    again = cli("restore", str(tmp_path / "all.tar"), "--data", str(tmp_path / "again")).stdout
+    assert f"{done.objects} objects" in again
+    assert f"{len(before.going_on)} unfinished recordings go on" in again
+    with open_backup(tmp_path / "all.tar") as backup:
         assert backup.manifest.rows["asr.segments"] == len(before.rows["asr.segments"])
+
+
+def cli(*words: str) -> Result:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return result
 
 
 def test_the_restored_stack_answers_and_finishes_what_was_under_way(
