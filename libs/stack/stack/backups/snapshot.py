@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import asyncpg
 from common.db import Connection
+from common.store import is_key
 from fetcher.providers.checkpoints import piece_key
 from fetcher.providers.sources import upload_key
 
@@ -51,13 +52,20 @@ class Snapshot:
         return [found[key] for key in sorted(found)]
 
     async def _in_work(self) -> list[Wanted]:
-        """Uploads and pieces of downloads: their bytes go before their rows, so that they may be absent."""
+        """What jobs begin with: uploads and pieces of downloads, whose bytes go before their rows, and files that
+        others put below ``incoming/``. All of it may be absent."""
         found: list[Wanted] = []
         if await _schemas_with(self.conn, "uploads"):
             rows = await self.conn.fetch("SELECT upload_id FROM fetcher.uploads WHERE size_bytes IS NOT NULL")
             found += [Wanted(upload_key(row["upload_id"])) for row in rows]
             rows = await self.conn.fetch("SELECT asset_id, part FROM fetcher.checkpoints")
             found += [Wanted(piece_key(row["asset_id"], row["part"])) for row in rows]
+        if await _schemas_with(self.conn, "assets"):
+            rows = await self.conn.fetch(
+                "SELECT DISTINCT source ->> 'object_uri' AS key FROM gateway.assets "
+                "WHERE starts_with(source ->> 'object_uri', 'incoming/') AND status <> 'ready' AND deleted_at IS NULL"
+            )
+            found += [Wanted(row["key"]) for row in rows if is_key(row["key"])]
         return found
 
 
