@@ -59,6 +59,13 @@ def downgrade(service: str, url: str, revision: str = "base") -> None:
     _run(service, url, revision, down=True)
 
 
+def known_revisions(service: str) -> set[str]:
+    """Every revision of the service's chain that this code has."""
+    directory = migrations_dir(service)
+    script = ScriptDirectory(str(directory), version_locations=[str(directory / "versions")])
+    return {each.revision for each in script.walk_revisions()}
+
+
 def core_tables() -> str:
     """SQL of the tables that every schema has: outbox, inbox, parked, asset_states, objects, object_refs."""
     return """

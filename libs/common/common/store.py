@@ -85,9 +85,14 @@ class ObjectStore(Protocol):
 
 def checked_key(key: str) -> str:
     """Raises ValueError for a key that could leave the store's root."""
-    if not _KEY.match(key) or any(part in (".", "..") for part in key.split("/")):
+    if not is_key(key):
         raise ValueError(f"not a key of the object store: {key!r}")
     return key
+
+
+def is_key(key: str) -> bool:
+    """Whether anything can lie there."""
+    return bool(_KEY.match(key)) and not any(part in (".", "..") for part in key.split("/"))
 
 
 class Meter:

@@ -2,17 +2,27 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Generator
+import time
+from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
+from typing import BinaryIO
 
 from common.ids import uuid7
 from common.store import CHUNK_BYTES, MARKER_KEY, Meter, ObjectMissing, StoreUnavailable, Written, checked_key
 
+# Hidden from `keys`: where what is deleted during a backup waits for its end. The backup locks the store's mark.
+_ASIDE = ".aside"
+_PIN_SECONDS = 10.0
+
 
 class DirectoryStore:
-    """Objects are files below ``root``; each appears by a rename, so that none is ever seen half-written."""
+    """Objects are files below ``root``; each appears by a rename, so that none is ever seen half-written.
+
+    While a backup has the store `pinned`, what is deleted is put aside for it instead.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -75,14 +85,22 @@ class DirectoryStore:
             return (await asyncio.to_thread(self._path(key).stat)).st_size
 
     async def delete(self, key: str) -> None:
-        def remove() -> None:
-            path = self._path(key)
-            path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                # Only an empty directory goes.
-                path.parent.rmdir()
+        await asyncio.to_thread(self._remove, self._path(key), key)
 
-        await asyncio.to_thread(remove)
+    def _remove(self, path: Path, key: str) -> None:
+        if not path.exists():
+            return
+        with _unpinned(self._root) as free:
+            if free:
+                path.unlink(missing_ok=True)
+                if (self._root / _ASIDE).exists():
+                    # Left by a backup that was killed.
+                    shutil.rmtree(self._root / _ASIDE, ignore_errors=True)
+            else:
+                _put_aside(path, self._root / _ASIDE / key)
+        with contextlib.suppress(OSError):
+            # Only an empty directory goes.
+            path.parent.rmdir()
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
         def walk() -> list[str]:
@@ -131,6 +149,70 @@ class DirectoryStore:
                 continue
             return
         raise FileNotFoundError(path)
+
+
+@contextlib.contextmanager
+def pinned(root: Path) -> Generator[Callable[[str], BinaryIO]]:
+    """Until the end of the block, or of this process, no object of the directory store at ``root`` is lost.
+
+    Gives a function that opens an object by its key, also one that is deleted meanwhile; it raises ObjectMissing.
+    Raises BlockingIOError when somebody else has the store pinned, FileNotFoundError when it was never set up.
+    """
+    descriptor = os.open(root / MARKER_KEY, os.O_RDONLY)
+    try:
+        _lock_alone(descriptor)
+        shutil.rmtree(root / _ASIDE, ignore_errors=True)
+
+        def read(key: str) -> BinaryIO:
+            places = (root / checked_key(key), root / _ASIDE / key)
+            # Twice: it may be put aside and stored again between the looks.
+            for path in (*places, *places):
+                with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                    return path.open("rb")
+            raise ObjectMissing(key)
+
+        yield read
+        shutil.rmtree(root / _ASIDE, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def _lock_alone(descriptor: int) -> None:
+    """Deletions under way hold the lock for as long as it takes to remove a file."""
+    until = time.monotonic() + _PIN_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def _unpinned(root: Path) -> Generator[bool]:
+    """False while the store is pinned; where it is not, nobody pins it before the end of the block."""
+    try:
+        descriptor = os.open(root / MARKER_KEY, os.O_RDONLY)
+    except FileNotFoundError:
+        # Nobody backs up a store that was never set up.
+        yield True
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            free = True
+        except BlockingIOError:
+            free = False
+        yield free
+    finally:
+        os.close(descriptor)
+
+
+def _put_aside(path: Path, aside: Path) -> None:
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        path.replace(aside)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,10 @@
     doctor(data) -> list[Check]                         what this machine lacks, each with a remedy
     logs(data, services=(), *, follow=False, lines=50) -> Iterator[LogLine]
     migrate(data, *, database_url=None, say=print) -> Migrated
+    backup(data, target, *, full=False, incomplete=False, say=print) -> BackedUp
+        Into a new folder below `target`, or into `target` itself where it ends in .tar. While it runs, or not.
+    verify_backup(source, *, say=print) -> BackupVerified
+    restore(source, data, *, say=print) -> Restored      into a data folder that is empty or not there yet
     schemas(root, *, check=False) -> SchemasWritten      writes or compares <root>/schemas
     sign_in_link(data) -> str                            a fresh link that signs one browser in, once
 
@@ -26,7 +30,18 @@ from pathlib import Path
 from stack.doctor import examine
 from stack.layout import DataFolder
 from stack.logs import read_logs
-from stack.results import Check, LogLine, Migrated, Running, SchemasWritten, StackStatus, Stopped
+from stack.results import (
+    BackedUp,
+    BackupVerified,
+    Check,
+    LogLine,
+    Migrated,
+    Restored,
+    Running,
+    SchemasWritten,
+    StackStatus,
+    Stopped,
+)
 from stack.wish import Say, Wish
 
 # The heavier modules are imported where they are used: `doctor` must work where a dependency of theirs is broken.
@@ -97,6 +112,25 @@ def migrate(data: Path, *, database_url: str | None = None, say: Say = print) ->
     from stack.migrate import migrate as bring_up_to_date
 
     return bring_up_to_date(DataFolder.at(data), database_url, say)
+
+
+def backup(data: Path, target: Path, *, full: bool = False, incomplete: bool = False, say: Say = print) -> BackedUp:
+    from stack.backups.taking import Asked, take
+
+    return take(Asked(DataFolder.at(data), target, full, incomplete), say)
+
+
+def verify_backup(source: Path, *, say: Say = print) -> BackupVerified:
+    from stack.backups.verifying import verify
+
+    return verify(source, say)
+
+
+def restore(source: Path, data: Path, *, say: Say = print) -> Restored:
+    from stack.backups.restoring import Wanted
+    from stack.backups.restoring import restore as bring_back
+
+    return bring_back(Wanted(source, DataFolder.at(data)), say)
 
 
 def schemas(root: Path, *, check: bool = False) -> SchemasWritten:

@@ -2,18 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 
 import asyncpg
 from common import bootstrap
 
-from stack import keys, ports, state
+from stack import keys
 from stack.config import Given, database_urls
+from stack.database import database_of
 from stack.layout import SERVICES, DataFolder
 from stack.results import Migrated
-from stack.servers import SERVER_PORTS, ServersOfStack
-from stack.state import State
 from stack.wish import Say
 
 
@@ -22,30 +19,8 @@ def migrate(folder: DataFolder, database_url: str | None, say: Say) -> Migrated:
     folder.prepare()
     secret = keys.load_or_make(folder.secrets)
     given = database_url or Given.of(os.environ).database_url
-    with _database(folder, secret, given, say) as admin_url:
+    with database_of(folder, secret, given, say) as admin_url:
         return asyncio.run(_migrate(admin_url, database_urls(admin_url, secret)))
-
-
-@contextmanager
-def _database(folder: DataFolder, secret: keys.Keys, given: str | None, say: Say) -> Generator[str]:
-    running = state.live(folder)
-    if given:
-        yield given
-    elif running:
-        yield running.database_url
-    else:
-        last = State.read(folder.state)
-        with state.hold(folder):
-            chosen = ports.private_for(SERVER_PORTS, last.ports if last else {})
-            server = ServersOfStack.of(folder, Given(), secret, chosen).postgres
-            assert server is not None
-            say("Starting Postgres …")
-            try:
-                server.start()
-                server.wait_ready()
-                yield server.url
-            finally:
-                server.stop()
 
 
 async def _migrate(admin_url: str, urls: dict[str, str]) -> Migrated:

@@ -94,3 +94,42 @@ class SchemasWritten:
     @property
     def clean(self) -> bool:
         return not self.changed and not self.removed
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """A finished backup: `copied` and `linked` count objects, `missing` names those that rows referred to in vain."""
+
+    path: Path
+    size_bytes: int
+    rows: int
+    copied: int
+    linked: int
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BackupVerified:
+    """Every piece is what was written, and this version can restore it."""
+
+    path: Path
+    taken_at: str
+    version: str
+    size_bytes: int
+    rows: int
+    objects: int
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A new data folder; `going_on` counts the jobs that continue at the next start, `migrated` names schemas that
+    were brought up to date."""
+
+    data: Path
+    source: Path
+    rows: int
+    objects: int
+    going_on: int
+    migrated: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()

@@ -2,13 +2,16 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from common import bootstrap
 from common.ids import uuid7
 from common.store import ObjectMissing, ObjectStore, ObjectTooLarge, open_store
+from common.store_directory import DirectoryStore, pinned
 from moto.server import ThreadedMotoServer
 
 
@@ -129,3 +132,79 @@ async def test_deleting_beside_writing_loses_nothing(store: ObjectStore) -> None
 
     await asyncio.gather(*(write(number) for number in range(40)))
     assert sorted([key async for key in store.keys("d/")]) == sorted(f"d/{n}" for n in range(0, 40, 2))
+
+
+@pytest.fixture
+async def directory(tmp_path: Path) -> tuple[DirectoryStore, Path]:
+    root = tmp_path / "objects"
+    await bootstrap.prepare_store(root.as_uri())
+    return DirectoryStore(root), root
+
+
+async def test_what_is_deleted_while_the_store_is_pinned_waits_for_its_end(
+    directory: tuple[DirectoryStore, Path],
+) -> None:
+    store, root = directory
+    await store.put_bytes("a/b/1", b"one")
+    with pinned(root) as read:
+        await store.delete("a/b/1")
+        with pytest.raises(ObjectMissing):
+            await store.get_bytes("a/b/1")
+        assert [key async for key in store.keys("")] == []
+        assert content(read, "a/b/1") == b"one"
+        # The same content may come back, and go again.
+        await store.put_bytes("a/b/1", b"one")
+        await store.delete("a/b/1")
+        assert content(read, "a/b/1") == b"one"
+        assert content(read, "a/b/2") is None
+    assert [path.name for path in root.rglob("*") if path.is_file()] == [".earshot-store"]
+
+
+def content(read: Callable[[str], BinaryIO], key: str) -> bytes | None:
+    try:
+        with read(key) as file:
+            return file.read()
+    except ObjectMissing:
+        return None
+
+
+async def test_deletions_of_many_meet_a_pin(directory: tuple[DirectoryStore, Path]) -> None:
+    store, root = directory
+    keys = [f"d/{number}" for number in range(60)]
+    for key in keys:
+        await store.put_bytes(key, key.encode())
+    deleting = [asyncio.create_task(store.delete(key)) for key in keys]
+
+    def pin() -> tuple[list[str], dict[str, bytes | None]]:
+        with pinned(root) as read:
+            # As in a backup: what is there in one moment is there until the end.
+            there = [key for key in keys if content(read, key) is not None]
+            time.sleep(0.05)
+            return there, {key: content(read, key) for key in there}
+
+    there, read = await asyncio.to_thread(pin)
+    await asyncio.gather(*deleting)
+    assert read == {key: key.encode() for key in there}
+    assert [key async for key in store.keys("d/")] == []
+
+
+async def test_one_at_a_time_pins_a_store(
+    directory: tuple[DirectoryStore, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, root = directory
+    monkeypatch.setattr("common.store_directory._PIN_SECONDS", 0.0)
+    with pinned(root), pytest.raises(BlockingIOError), pinned(root):
+        pass
+    with pinned(root) as read:
+        assert content(read, "x") is None
+
+
+async def test_what_a_killed_backup_left_aside_goes_with_the_next_deletion(
+    directory: tuple[DirectoryStore, Path],
+) -> None:
+    store, root = directory
+    (root / ".aside" / "a").mkdir(parents=True)
+    (root / ".aside" / "a" / "1").write_bytes(b"left")
+    await store.put_bytes("b", b"b")
+    await store.delete("b")
+    assert not (root / ".aside").exists()

@@ -10,6 +10,7 @@ from earshot.cli import (
     analytics,
     ask,
     assets,
+    backup,
     chat,
     demo,
     keys,
@@ -63,6 +64,7 @@ PANELS = {
         "status": stack.status,
         "doctor": upkeep.doctor,
         "logs": upkeep.logs,
+        "restore": backup.restore,
         "migrate": upkeep.migrate,
         "schemas": upkeep.schemas,
     },
@@ -70,6 +72,7 @@ PANELS = {
 for panel, commands in PANELS.items():
     for name, function in commands.items():
         app.command(name, rich_help_panel=panel)(function)
+app.add_typer(backup.backup, name="backup", rich_help_panel="The stack on this machine")
 app.add_typer(keys.keys, name="keys", rich_help_panel="People and places")
 app.add_typer(keys.collections, name="collections", rich_help_panel="People and places")
 app.add_typer(profiles.profiles, name="profiles", rich_help_panel="People and places")

@@ -49,6 +49,14 @@ class Revision:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class Document:
+    """A transcript as JSON in the object store."""
+
+    uri: str
+    sha256: str
+
+
 async def save_transcript(
     conn: Connection, transcript: Transcript, run: int, word_count: int, uri: str, making: Making = Making()
 ) -> None:
@@ -132,6 +140,19 @@ async def read_revision(conn: Connection, asset_id: UUID, revision: int | None) 
         revision,
     )
     return _revision(row) if row else None
+
+
+async def read_document(conn: Connection, asset_id: UUID, revision: int) -> Document | None:
+    """Where a revision lies in the object store; None when there is no such revision."""
+    row = await conn.fetchrow(
+        """
+        SELECT o.uri, o.sha256 FROM object_refs AS r JOIN objects AS o ON o.kind = r.kind AND o.sha256 = r.sha256
+        WHERE r.asset_id = $1 AND r.name = $2
+        """,
+        asset_id,
+        f"transcript-{revision}",
+    )
+    return Document(**row) if row else None
 
 
 async def list_revisions(conn: Connection, asset_id: UUID, before: int | None, limit: int) -> list[Revision]:

@@ -13,7 +13,8 @@ from fetcher import queries
 from fetcher.providers.web.partial import Origin, Partial
 
 
-def _key(asset_id: UUID, part: int) -> str:
+def piece_key(asset_id: UUID, part: int) -> str:
+    """Where a piece of a download waits in the object store."""
     return f"temporary/downloads/{asset_id}/{part}"
 
 
@@ -40,7 +41,7 @@ class Checkpoints:
             await queries.save_checkpoint(conn, asset_id, row)
         piece = partial.path.with_name("piece")
         await asyncio.to_thread(partial.copy_from, begun, piece)
-        await self.store.put_file(_key(asset_id, row.part), piece)
+        await self.store.put_file(piece_key(asset_id, row.part), piece)
         piece.unlink()
 
     async def restore(self, asset_id: UUID, partial: Partial) -> None:
@@ -59,7 +60,7 @@ class Checkpoints:
         """False when the piece is not (wholly) there: its worker died while it was saving."""
         piece: Path = partial.path.with_name("piece")
         try:
-            await self.store.fetch_file(_key(asset_id, row.part), piece)
+            await self.store.fetch_file(piece_key(asset_id, row.part), piece)
         except ObjectMissing:
             return False
         if piece.stat().st_size != row.size_bytes:
@@ -83,6 +84,6 @@ class Checkpoints:
         if not saved:
             return
         for row in saved:
-            await self.store.delete(_key(asset_id, row.part))
+            await self.store.delete(piece_key(asset_id, row.part))
         async with self.db.acquire() as conn:
             await queries.delete_checkpoints(conn, asset_id)
