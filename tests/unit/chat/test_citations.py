@@ -37,6 +37,21 @@ def test_a_citation_has_the_words_and_their_time() -> None:
     assert citation.locator == TALK.locator
 
 
+def test_a_citation_names_who_says_the_quote() -> None:
+    talk = passage(["what does the bank say", "we have five years"], speakers=["Speaker 1", "Maria"])
+    said = {
+        quote: cite(1, Span(talk, at, at + len(quote)))
+        for quote in ("the bank", "five years")
+        if (at := talk.content.index(quote))
+    }
+    assert {quote: citation.locator["speaker"] for quote, citation in said.items()} == {
+        "the bank": "Speaker 1",
+        "five years": "Maria",
+    }
+    both = cite(1, Span(talk, 0, len(talk.content)))
+    assert both.locator == talk.locator
+
+
 def test_a_citation_of_what_has_no_sound_leads_to_its_page_alone() -> None:
     citation = cite(1, Span(replace(TALK, playable=False), 0, 8))
     assert citation.media_url is None

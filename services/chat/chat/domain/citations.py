@@ -51,7 +51,7 @@ def cite(index: int, span: Span) -> Citation:
         revision=passage.revision,
         title=passage.title,
         kind=passage.kind,
-        locator=passage.locator,
+        locator=_locator(span),
         quote=span.text,
         quote_from=span.start,
         quote_to=span.end,
@@ -60,6 +60,13 @@ def cite(index: int, span: Span) -> Citation:
         url=passage.url if start is None else f"/r/{passage.asset_id}?t={start:.1f}",
         media_url=_media_url(passage, start, end),
     )
+
+
+def _locator(span: Span) -> dict[str, Any]:
+    """The passage's place, with the one who says the quote: the passage's own speaker says most of it, not all."""
+    locator = span.passage.locator
+    speaker = span.passage.speaker(span.start, span.end)
+    return locator if speaker is None else {**locator, "speaker": speaker}
 
 
 def _media_url(passage: Passage, start: float | None, end: float | None) -> str | None:
