@@ -21,7 +21,7 @@ from asr.domain.formats.cues import (
 )
 from asr.domain.formats.documents import clock, escape_markdown
 from common.transcript import Segment, Speaker, Transcript, Word
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 
@@ -223,6 +223,7 @@ def test_cues_keep_every_word_once_and_in_time(pieces: list[tuple[float, float, 
 
 
 @given(spoken)
+@example([(0.0, 1.0, "", "a", False), (0.0, 39.0, "00000000\r00", "b", False), (-0.75, 1.0, "0", "a", False)])
 def test_a_cue_is_short_or_without_a_gap_only_for_want_of_room(
     pieces: list[tuple[float, float, str, str, bool]],
 ) -> None:

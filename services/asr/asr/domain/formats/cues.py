@@ -67,7 +67,8 @@ def cues_of(transcript: Transcript, labels: Mapping[str, str] | None = None) -> 
     for piece, start in zip(reversed(pieces), reversed(starts), strict=True):
         over_another = any_next is not None and _end_of_speech(piece) - any_next >= _milliseconds(OVERLAP_SECONDS)
         until = own_next.get(piece.speaker) if over_another else any_next
-        cues.append(Cue(start, _end(piece, start, until, last), tuple(piece.lines), piece.speaker))
+        end = _not_just_before(any_next, start, _end(piece, start, until, last))
+        cues.append(Cue(start, end, tuple(piece.lines), piece.speaker))
         any_next = own_next[piece.speaker] = start
     return cues[::-1]
 
@@ -169,6 +170,14 @@ def _end(piece: _Piece, start: int, until: int | None, last: int) -> int:
         return max(start + 1, min(wanted, last))
     with_gap = until - _milliseconds(GAP_SECONDS)
     return max(start + 1, min(wanted, with_gap if with_gap >= shortest else until))
+
+
+def _not_just_before(another: int | None, start: int, end: int) -> int:
+    """``end``, or a gap before ``another`` comes where it would be less: also one over which this speaker talks on."""
+    if another is None or not another - _milliseconds(GAP_SECONDS) < end < another:
+        return end
+    with_gap = another - _milliseconds(GAP_SECONDS)
+    return with_gap if with_gap >= start + _milliseconds(SHORTEST_SECONDS) else end
 
 
 def _end_of_speech(piece: _Piece) -> int:
