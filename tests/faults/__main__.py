@@ -11,7 +11,7 @@ from rich.console import Console
 from tests.faults.run import Effort, run
 
 # The rest of the time is for jobs that are still to be done when the last fault is over.
-_FAULTS_SHARE = 0.75
+_FAULTS_SHARE = 0.6
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=240, help="faults, at least")
     parser.add_argument("--seed", type=int, default=None, help="decides jobs and faults; a random one when left out")
     parser.add_argument("--minutes", type=float, default=14.0, help="the longest that the load may take")
-    parser.add_argument("--in-flight", type=int, default=48, help="recordings worked on at the same time")
+    parser.add_argument("--in-flight", type=int, default=64, help="recordings worked on at the same time")
     parser.add_argument("--keep", action="store_true", help="keep logs and data of the run")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.randrange(1_000_000)
