@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from earshot.models import Item, Page
-from earshot.transport import Transport
+from earshot.transport import Transport, given
 
 PAGE_SIZE = 100
 
@@ -13,7 +13,7 @@ def pages(
     transport: Transport, page: type[Page[Item]], path: str, filters: Mapping[str, Any], limit: int | None = None
 ) -> Iterator[Item]:
     """Every item in the server's order, at most `limit`; a page is asked for when it is needed."""
-    query: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+    query = given(filters)
     left = limit
     while left is None or left > 0:
         size = PAGE_SIZE if left is None else min(left, PAGE_SIZE)

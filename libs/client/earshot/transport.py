@@ -96,6 +96,11 @@ def parse(answer: type[Answered], body: bytes | str) -> Answered:
         ) from error
 
 
+def given(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a query or a body that are not None: what is left out is the server's to decide."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
 def raise_for_error(response: httpx.Response) -> None:
     if not response.is_error:
         return

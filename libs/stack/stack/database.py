@@ -3,9 +3,11 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from common.db import Connection
+
 from stack import keys, ports, state
 from stack.config import Given
-from stack.layout import DataFolder
+from stack.layout import SERVICES, DataFolder
 from stack.servers import SERVER_PORTS, ServersOfStack
 from stack.state import State
 from stack.wish import Say
@@ -41,3 +43,16 @@ def started_alone(folder: DataFolder, secret: keys.Keys, say: Say) -> Generator[
         yield server.url
     finally:
         server.stop()
+
+
+async def revisions(conn: Connection) -> dict[str, str]:
+    """The migration that each service's schema stands at, of those that there are."""
+    found: dict[str, str] = {}
+    for service in await schemas_with(conn, "alembic_version"):
+        rows = await conn.fetch(f"SELECT version_num FROM {service}.alembic_version ORDER BY 1")
+        found[service] = ", ".join(row["version_num"] for row in rows)
+    return found
+
+
+async def schemas_with(conn: Connection, table: str) -> list[str]:
+    return [each for each in SERVICES if await conn.fetchval("SELECT to_regclass($1)", f"{each}.{table}") is not None]

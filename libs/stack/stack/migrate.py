@@ -8,8 +8,8 @@ from common import bootstrap
 
 from stack import keys
 from stack.config import Given, database_urls
-from stack.database import database_of
-from stack.layout import SERVICES, DataFolder
+from stack.database import database_of, revisions
+from stack.layout import DataFolder
 from stack.results import Migrated
 from stack.wish import Say
 
@@ -24,20 +24,11 @@ def migrate(folder: DataFolder, database_url: str | None, say: Say) -> Migrated:
 
 
 async def _migrate(admin_url: str, urls: dict[str, str]) -> Migrated:
-    before = await _revisions(admin_url)
-    await bootstrap.migrate(admin_url, urls)
-    after = await _revisions(admin_url)
-    return Migrated(after, tuple(name for name, revision in after.items() if before.get(name) != revision))
-
-
-async def _revisions(admin_url: str) -> dict[str, str]:
-    connection = await asyncpg.connect(admin_url)
+    conn = await asyncpg.connect(admin_url)
     try:
-        found: dict[str, str] = {}
-        for service in SERVICES:
-            if await connection.fetchval("SELECT to_regclass($1)", f"{service}.alembic_version"):
-                rows = await connection.fetch(f"SELECT version_num FROM {service}.alembic_version ORDER BY 1")
-                found[service] = ", ".join(row["version_num"] for row in rows)
-        return found
+        before = await revisions(conn)
+        await bootstrap.migrate(admin_url, urls)
+        after = await revisions(conn)
     finally:
-        await connection.close()
+        await conn.close()
+    return Migrated(after, tuple(name for name, revision in after.items() if before.get(name) != revision))

@@ -10,7 +10,7 @@ import httpx
 from earshot.errors import EarshotError
 from earshot.models import Answer, ChatMessage, SearchResults
 from earshot.sse import ServerEvent, parse_events
-from earshot.transport import Transport, parse
+from earshot.transport import Transport, given, parse
 
 # The server sends a comment line every 15 s; three missing ones mean that the line is dead.
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=50.0)
@@ -39,7 +39,7 @@ class Answers:
     ) -> SearchResults:
         """`mode` is hybrid, lexical, semantic or phrase; `filters`: collection_id, asset_id, speaker and so on."""
         asked = {"q": query, "mode": mode, "limit": limit, "offset": offset, **filters}
-        params = {name: value for name, value in asked.items() if value is not None}
+        params = given(asked)
         return self._transport.fetch(SearchResults, "GET", "/api/search", params=params)
 
     def ask(self, question: str, **scope: Any) -> Answer:
@@ -74,7 +74,7 @@ class MessageEvent:
 
 
 def request_body(question: str, scope: dict[str, Any]) -> dict[str, Any]:
-    return {"question": question, **{name: value for name, value in scope.items() if value is not None}}
+    return {"question": question, **given(scope)}
 
 
 def read_event(event: ServerEvent) -> AnswerEvent:

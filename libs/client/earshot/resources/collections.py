@@ -1,11 +1,11 @@
 """Collections: what assets are kept and shared in."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from collections.abc import Iterator, Sequence
+from typing import TypedDict, Unpack
 
 from earshot.models import Collection, Page
 from earshot.paging import pages
-from earshot.transport import Transport
+from earshot.transport import Transport, given
 
 
 class CollectionFields(TypedDict, total=False):
@@ -25,11 +25,11 @@ class Collections:
         self._transport = transport
 
     def create(self, name: str, **fields: Unpack[CollectionFields]) -> Collection:
-        return self._transport.fetch(Collection, "POST", "/api/collections", json={"name": name, **_given(fields)})
+        return self._transport.fetch(Collection, "POST", "/api/collections", json={"name": name, **given(fields)})
 
     def change(self, collection_id: str, **fields: Unpack[CollectionFields]) -> Collection:
         """What is left out, or None, stays as it is; the fields hold for recordings that are added from now on."""
-        return self._transport.fetch(Collection, "PATCH", f"/api/collections/{collection_id}", json=_given(fields))
+        return self._transport.fetch(Collection, "PATCH", f"/api/collections/{collection_id}", json=given(fields))
 
     def get(self, collection_id: str) -> Collection:
         return self._transport.fetch(Collection, "GET", f"/api/collections/{collection_id}")
@@ -39,7 +39,3 @@ class Collections:
 
     def delete(self, collection_id: str) -> None:
         self._transport.request("DELETE", f"/api/collections/{collection_id}")
-
-
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}

@@ -8,7 +8,7 @@ import httpx
 
 from earshot.models import Parked, ParkedMessage, ParkedPage, Replayed
 from earshot.paging import pages
-from earshot.transport import Transport
+from earshot.transport import Transport, given
 
 PATH = "/api/admin/parked"
 # Thousands of messages are replayed in one request.
@@ -45,7 +45,3 @@ class ParkedMessages:
     def drop(self, parked_id: str) -> None:
         """For good."""
         self._transport.request("DELETE", f"{PATH}/{quote(parked_id, safe='')}")
-
-
-def given(query: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in query.items() if value is not None}

@@ -7,7 +7,7 @@ from typing import Any
 from earshot.models import Page, Profile
 from earshot.paging import pages
 from earshot.resources.recordings import once
-from earshot.transport import Transport
+from earshot.transport import Transport, given
 
 
 class Profiles:
@@ -38,7 +38,7 @@ class Profiles:
 
     def change(self, profile_id: str, *, name: str | None = None, is_owner: bool | None = None) -> Profile:
         """Under another name, speakers that carry the profile are renamed in all recordings."""
-        body = {key: value for key, value in (("name", name), ("is_owner", is_owner)) if value is not None}
+        body = given({"name": name, "is_owner": is_owner})
         return self._transport.fetch(Profile, "PATCH", f"/api/speaker-profiles/{profile_id}", json=body)
 
     def consent(self, profile_id: str, *, granted: bool, by: str | None = None, at: datetime | None = None) -> Profile:

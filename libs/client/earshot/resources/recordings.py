@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 from earshot.models import Accepted, Analytics, Transcript
-from earshot.transport import Answered, Transport, parse
+from earshot.transport import Answered, Transport, given, parse
 from earshot.upload import CountedFile, Progress, media_type
 
 PARTIAL_CONTENT = 206
@@ -78,7 +78,7 @@ class Recordings:
     ) -> str:
         """The transcript as json, srt, vtt, txt, md or podcast."""
         asked = {"format": as_format, "words": words, "revision": revision}
-        query = {name: value for name, value in asked.items() if value is not None}
+        query = given(asked)
         return self._transport.request("GET", f"/api/recordings/{asset_id}/transcript", params=query).text
 
     def analytics(self, asset_id: str) -> Analytics:

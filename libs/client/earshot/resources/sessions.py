@@ -9,7 +9,7 @@ from earshot.paging import pages
 from earshot.resources.answers import ANSWER_TIMEOUT, STREAM_TIMEOUT, MessageEvent, read_message_event
 from earshot.resources.recordings import once
 from earshot.sse import parse_events
-from earshot.transport import Transport
+from earshot.transport import Transport, given
 
 PATH = "/api/chat/sessions"
 
@@ -20,7 +20,7 @@ class Sessions:
 
     def begin(self, *, collection_id: str | None = None, title: str | None = None) -> ChatSession:
         """Without `collection_id` about everything you may read; the first question makes a title."""
-        body = _given(collection_id=collection_id, title=title)
+        body = given({"collection_id": collection_id, "title": title})
         return self._transport.fetch(ChatSession, "POST", PATH, json=body, headers=once())
 
     def all(self, collection_id: str | None = None) -> Iterator[ChatSession]:
@@ -39,7 +39,7 @@ class Sessions:
 
     def branch(self, session_id: str, message_id: str, *, title: str | None = None) -> ChatSession:
         """Another session that begins like this one, up to an answer, or up to what came before a question."""
-        body = _given(message_id=message_id, title=title)
+        body = given({"message_id": message_id, "title": title})
         return self._transport.fetch(ChatSession, "POST", f"{PATH}/{session_id}/branch", json=body, headers=once())
 
     def messages(self, session_id: str) -> Iterator[ChatMessage]:
@@ -55,14 +55,14 @@ class Sessions:
             ChatMessage,
             "POST",
             f"{PATH}/{session_id}/messages",
-            json=_given(content=content, **more),
+            json=given({"content": content, **more}),
             headers=once(),
             timeout=ANSWER_TIMEOUT,
         )
 
     def stream(self, session_id: str, content: str, **more: Any) -> Iterator[MessageEvent]:
         """The answer as it is written; the last event carries its whole message. An error of the server is raised."""
-        body = _given(content=content, stream=True, **more)
+        body = given({"content": content, "stream": True, **more})
         return self._events("POST", f"{PATH}/{session_id}/messages", json=body, headers=once())
 
     def follow(self, session_id: str, message_id: str, last_event_id: str | None = None) -> Iterator[MessageEvent]:
@@ -77,7 +77,7 @@ class Sessions:
     def retry(self, session_id: str, message_id: str, **more: Any) -> ChatMessage:
         """Write an answer again that broke off, was cancelled, or was removed; `more`: model, top_k."""
         path = f"{PATH}/{session_id}/messages/{message_id}/retry"
-        return self._transport.fetch(ChatMessage, "POST", path, json=_given(**more), timeout=ANSWER_TIMEOUT)
+        return self._transport.fetch(ChatMessage, "POST", path, json=given(more), timeout=ANSWER_TIMEOUT)
 
     def _events(self, method: str, path: str, *, headers: dict[str, str], **options: Any) -> Iterator[MessageEvent]:
         headers = {**headers, "Accept": "text/event-stream"}
@@ -92,7 +92,3 @@ class Sessions:
             error_type="unreachable",
             advice="It goes on being written: follow it again with the id of the last event.",
         )
-
-
-def _given(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

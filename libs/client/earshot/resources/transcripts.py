@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from earshot.models import Page, Replaced, Revised, Revision, SpeakerTalk, Suggestion, TakenIn
 from earshot.paging import pages
 from earshot.resources.recordings import RecordingFields, once, send_file
-from earshot.transport import Transport
+from earshot.transport import Transport, given
 from earshot.upload import Progress
 
 SUBTITLES = frozenset({".srt", ".vtt", ".ttml", ".dfxp", ".zip"})
@@ -30,7 +30,7 @@ class Transcripts:
         self, asset_id: str, segment_id: str, revision: int, *, text: str | None = None, speaker_id: str | None = None
     ) -> Revised:
         """Another text or speaker; words that stay keep their times."""
-        body = {name: value for name, value in (("text", text), ("speaker_id", speaker_id)) if value is not None}
+        body = given({"text": text, "speaker_id": speaker_id})
         return self._send("PATCH", _segment(asset_id, segment_id), body, revision)
 
     def split_segment(self, asset_id: str, segment_id: str, at_seconds: float, revision: int | None = None) -> Revised:
@@ -100,7 +100,7 @@ class Transcripts:
         revision: int | None = None,
     ) -> Revised:
         """These segments are those of a new speaker, the last of the answer's `speakers`."""
-        body = {"segment_ids": list(segment_ids)} | ({"name": name} if name is not None else {})
+        body = given({"segment_ids": list(segment_ids), "name": name})
         return self._send("POST", f"/api/recordings/{asset_id}/speakers/{speaker_id}/split", body, revision)
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None, revision: int | None) -> Revised:

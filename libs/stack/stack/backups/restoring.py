@@ -16,11 +16,11 @@ from stack.backups import dumping
 from stack.backups.continuing import go_on
 from stack.backups.manifest import DUMP, OBJECTS, SECRETS, BackupDamaged, Manifest
 from stack.backups.reading import Backup, open_backup
-from stack.backups.snapshot import count_rows, heads
+from stack.backups.snapshot import count_rows
 from stack.backups.verifying import check
 from stack.backups.writing import as_stack_error, create_private
 from stack.config import Given, database_urls, role_of
-from stack.database import started_alone
+from stack.database import revisions, started_alone
 from stack.errors import StackError
 from stack.layout import SERVICES, DataFolder
 from stack.results import Restored
@@ -151,14 +151,14 @@ async def _finish(admin_url: str, urls: dict[str, str], manifest: Manifest) -> _
     """Compare, migrate, and let what was under way go on."""
     conn = await asyncpg.connect(admin_url)
     try:
-        counted, before = await count_rows(conn), await heads(conn)
+        counted, before = await count_rows(conn), await revisions(conn)
         if counted != manifest.rows:
             differing = sorted(name for name, rows in manifest.rows.items() if counted.get(name) != rows)
             raise BackupDamaged(f"Tables differ from the manifest: {', '.join(differing[:5])}.")
         # A new server knows nothing of its tables, and would plan every search badly until it does.
         await conn.execute("ANALYZE")
         await bootstrap.migrate(admin_url, urls)
-        after = await heads(conn)
+        after = await revisions(conn)
     finally:
         await conn.close()
     return _Filled(await go_on(admin_url, urls), tuple(name for name in after if before.get(name) != after[name]))

@@ -11,6 +11,7 @@ from common.store import is_key
 from fetcher.providers.checkpoints import piece_key
 from fetcher.providers.sources import upload_key
 
+from stack.database import revisions, schemas_with
 from stack.layout import SERVICES
 
 _NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
@@ -34,7 +35,7 @@ class Snapshot:
     id: str
 
     async def heads(self) -> dict[str, str]:
-        return await heads(self.conn)
+        return await revisions(self.conn)
 
     async def rows(self) -> dict[str, int]:
         return await count_rows(self.conn)
@@ -42,7 +43,7 @@ class Snapshot:
     async def objects(self) -> list[Wanted]:
         """In the order of their keys; what is announced and not stored yet is not among them."""
         found: dict[str, Wanted] = {}
-        for service in await _schemas_with(self.conn, "objects"):
+        for service in await schemas_with(self.conn, "objects"):
             for row in await self.conn.fetch(
                 f"SELECT uri, sha256, size_bytes FROM {service}.objects WHERE stored_at IS NOT NULL"
             ):
@@ -55,12 +56,12 @@ class Snapshot:
         """What jobs begin with: uploads and pieces of downloads, whose bytes go before their rows, and files that
         others put below ``incoming/``. All of it may be absent."""
         found: list[Wanted] = []
-        if await _schemas_with(self.conn, "uploads"):
+        if await schemas_with(self.conn, "uploads"):
             rows = await self.conn.fetch("SELECT upload_id FROM fetcher.uploads WHERE size_bytes IS NOT NULL")
             found += [Wanted(upload_key(row["upload_id"])) for row in rows]
             rows = await self.conn.fetch("SELECT asset_id, part FROM fetcher.checkpoints")
             found += [Wanted(piece_key(row["asset_id"], row["part"])) for row in rows]
-        if await _schemas_with(self.conn, "assets"):
+        if await schemas_with(self.conn, "assets"):
             rows = await self.conn.fetch(
                 "SELECT DISTINCT source ->> 'object_uri' AS key FROM gateway.assets "
                 "WHERE starts_with(source ->> 'object_uri', 'incoming/') AND status <> 'ready' AND deleted_at IS NULL"
@@ -82,14 +83,6 @@ async def hold_snapshot(admin_url: str) -> AsyncGenerator[Snapshot]:
         await conn.close()
 
 
-async def heads(conn: Connection) -> dict[str, str]:
-    """The migration that each service's schema stands at."""
-    found: dict[str, str] = {}
-    for service in await _schemas_with(conn, "alembic_version"):
-        found[service] = str(await conn.fetchval(f"SELECT version_num FROM {service}.alembic_version"))
-    return found
-
-
 async def count_rows(conn: Connection) -> dict[str, int]:
     """Of every table of every service, by ``schema.table``."""
     tables = await conn.fetch(
@@ -100,7 +93,3 @@ async def count_rows(conn: Connection) -> dict[str, int]:
         if _NAME.match(table):
             counted[f"{schema}.{table}"] = await conn.fetchval(f"SELECT count(*) FROM {schema}.{table}")
     return counted
-
-
-async def _schemas_with(conn: Connection, table: str) -> list[str]:
-    return [each for each in SERVICES if await conn.fetchval("SELECT to_regclass($1)", f"{each}.{table}") is not None]
