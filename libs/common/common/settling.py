@@ -27,6 +27,7 @@ from common.outbox import Relay
 from common.parked import Parked, park
 from common.parked_headers import kept_headers
 from common.progress import Progress
+from common.recording import Recording
 from common.together import Together
 from common.turns import Leaving
 
@@ -169,9 +170,7 @@ class Settler:
         log.info("cannot_process", category=error.category, reason=error.message)
         try:
             async with delivery.record() as rec:
-                # A failure that cannot be recorded must not be told by another failure, round and round.
-                if isinstance(delivery.message, Fact) and not isinstance(delivery.message, ProcessingFailed):
-                    await rec.say(_failure(delivery, delivery.message, error))
+                await _tell(rec, delivery, error)
         except (AlreadyHandled, Stale):
             return "stale"
         return "failed"
@@ -182,22 +181,29 @@ class Settler:
         metrics.parked_total.labels(self.service).inc()
         kind = envelope.type_of(incoming.headers, incoming.routing_key or "")
         message = _read(kind, incoming.body)
+        row = _row(queue, kind, message, incoming, reason)
         crash.point("parked.keeping")
-        async with self.db.transaction() as conn:
-            await park(conn, _row(queue, kind, message, incoming, reason))
+        if message is None or not await self._park_and_tell(self._delivery(queue, message, incoming), row):
+            async with self.db.transaction() as conn:
+                await park(conn, row)
         crash.point("parked.kept")
-        if message is not None:
-            await self._tell_parked(self._delivery(queue, message, incoming))
         return "parked"
 
-    async def _tell_parked(self, delivery: Delivery) -> None:
+    async def _park_and_tell(self, delivery: Delivery, row: Parked) -> bool:
+        """Both in one transaction. False, and nothing kept, where there is nothing to tell, or no way to tell it."""
         try:
-            await self._fail(delivery, _PARKED)
+            async with delivery.record() as rec:
+                await park(rec.conn, row)
+                await _tell(rec, delivery, _PARKED)
+        except (AlreadyHandled, Stale):
+            return False
         except OUTSIDE_AWAY:
             raise
         except Exception:
             # What the message itself makes impossible must not bring it back for ever: people see it parked.
             log.exception("parking_not_told", queue=delivery.consumer)
+            return False
+        return True
 
 
 _PARKED = CannotProcess("Something went wrong on our side.", category="internal")
@@ -229,6 +235,12 @@ def _row(
         incoming.body,
         datetime.now(UTC),
     )
+
+
+async def _tell(rec: Recording, delivery: Delivery, error: CannotProcess) -> None:
+    # A failure that cannot be recorded must not be told by another failure, round and round.
+    if isinstance(delivery.message, Fact) and not isinstance(delivery.message, ProcessingFailed):
+        await rec.say(_failure(delivery, delivery.message, error))
 
 
 def _failure(delivery: Delivery, fact: Fact, error: CannotProcess) -> ProcessingFailed:

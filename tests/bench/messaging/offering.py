@@ -40,12 +40,14 @@ async def saying_process(ground: Ground) -> AsyncGenerator[Say]:
         await db.close()
 
 
-async def at_random(per_second: float, seconds: float, act: Callable[[float], Awaitable[None]]) -> None:
+async def at_random(
+    per_second: float, seconds: float, act: Callable[[float], Awaitable[None]], *, stream: int = 0
+) -> None:
     """Begin ``act(due)`` at random moments, as people do (Poisson), and wait for none but at the end.
 
-    The moments are the same in every round: like is compared with like.
+    The moments of a stream are the same in every round: like is compared with like.
     """
-    moments = random.Random(per_second)
+    moments = random.Random(f"{per_second} {stream}")
     begun = due = time.time()
     running: list[asyncio.Task[None]] = []
     while (due := due + moments.expovariate(per_second)) < begun + seconds:

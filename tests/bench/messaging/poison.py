@@ -7,8 +7,7 @@ what is measured is the state that lasting poison leads to.
 """
 
 import asyncio
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -58,17 +57,21 @@ KINDS: tuple[Callable[[], Outgoing], ...] = (bad_json, wrong_schema, unknown_typ
 
 
 async def pour(publisher: Publisher, seconds: float, attempts: Sequence[int]) -> None:
-    """Poison at its share of all messages; what raises, at each of these attempts."""
-    kinds = itertools.cycle(KINDS)
+    """Poison at its share of all messages; what raises, at each of these attempts, each at moments of its own."""
+    each_kind = PER_SECOND * SHARE / (1 - SHARE) / len(KINDS)
 
-    async def one(_due: float) -> None:
-        kind = next(kinds)
-        for attempt in attempts if kind is always_raises else _FRESH:
+    def stream(kind: Callable[[], Outgoing], attempt: int) -> Callable[[float], Awaitable[None]]:
+        async def one(_due: float) -> None:
             bad = kind()
             headers = bad.headers | ({ATTEMPT: attempt} if attempt > 1 else {})
             await publisher.publish("", QUEUE, bad.body, headers, message_id=str(bad.id))
 
-    await at_random(PER_SECOND * SHARE / (1 - SHARE), seconds, one)
+        return one
+
+    streams = [(kind, attempt) for kind in KINDS for attempt in (attempts if kind is always_raises else _FRESH)]
+    await asyncio.gather(
+        *(at_random(each_kind, seconds, stream(*which), stream=n) for n, which in enumerate(streams, start=1))
+    )
 
 
 @dataclass(frozen=True)
