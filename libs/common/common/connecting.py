@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ else:
     Connection = asyncpg.Connection
 
 log = get_logger()
+
+QueryLogger = Callable[[Any], None]
 
 # Whatever it is (nobody there, no such host, starting up, too many connections, a wrong password): no connection.
 CANNOT_CONNECT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -31,8 +34,10 @@ _TCP = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCN
 class Connector:
     """Makes a pool's connections. After a failed attempt nobody tries but one who knocks, once a second at most."""
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str, *, query_logger: QueryLogger | None = None, **options: Any) -> None:
+        """``query_logger`` is called after each statement, with asyncpg's ``LoggedQuery``."""
         self._url = url
+        self._query_logger = query_logger
         self._options = {"command_timeout": COMMAND_SECONDS, "timeout": CONNECT_SECONDS, **options}
         # A standby takes no writes: right after a failover the same address may still lead to one.
         self._options.setdefault("target_session_attrs", "primary")
@@ -63,6 +68,8 @@ class Connector:
         given: dict[str, Any] = {**self._options, **options}
         connection: Connection = await asyncpg.connect(self._url, **given)
         _notice_death(connection)
+        if self._query_logger is not None:
+            connection.add_query_logger(self._query_logger)
         return connection
 
     def _note_success(self) -> None:

@@ -80,7 +80,14 @@ class Consumer:
     async def _take(self, queue: str, incoming: AbstractIncomingMessage, alone_seconds: float | None) -> None:
         crash.point("consumer.received")
         structlog.contextvars.clear_contextvars()
-        tracing.begin(str(incoming.headers.get("traceparent", "")))
+        kind = envelope.type_of(incoming.headers, incoming.routing_key or "")
+        name = kind.type if kind else "unknown"
+        with tracing.receiving(
+            str(incoming.headers.get("traceparent", "")), f"process {name}", _attributes(queue, incoming)
+        ):
+            await self._take_traced(queue, incoming, alone_seconds)
+
+    async def _take_traced(self, queue: str, incoming: AbstractIncomingMessage, alone_seconds: float | None) -> None:
         try:
             if alone_seconds == 0:
                 async with self.turns.beside(queue):
@@ -144,6 +151,7 @@ class Consumer:
         kind = envelope.type_of(incoming.headers, incoming.routing_key or "")
         name = kind.type if kind else "unknown"
         outcome = await self.settler.settle(queue, kind, incoming, last=last)
+        tracing.note("earshot.outcome", outcome)
         metrics.handled.labels(self.service, name, outcome).inc()
         metrics.handling.labels(self.service, name).observe(monotonic() - started)
         crash.point("consumer.acknowledging")
@@ -153,6 +161,18 @@ class Consumer:
     async def idle(self, seconds: float) -> None:
         """Returns when no handler runs, or when the time is over."""
         await self.turns.idle(seconds)
+
+
+def _attributes(queue: str, incoming: AbstractIncomingMessage) -> dict[str, tracing.Value]:
+    return {
+        "messaging.system": "rabbitmq",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": queue,
+        "messaging.message.id": str(incoming.message_id or ""),
+        "messaging.message.body.size": len(incoming.body),
+        "earshot.attempt": envelope.attempt_of(incoming.headers),
+    }
 
 
 async def _give_back(incoming: AbstractIncomingMessage, *, at_once: bool) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 
 from common import patience
 from common.away import CONNECTION_LOST, DATABASE_TROUBLE, TOOK_TOO_LONG, USELESS
-from common.connecting import CANNOT_CONNECT, Connection, Connector, Silence, cut, is_lost
+from common.connecting import CANNOT_CONNECT, Connection, Connector, QueryLogger, Silence, cut, is_lost
 from common.errors import DatabaseAway, TooSlow
 from common.patience import Patience
 
@@ -37,10 +37,18 @@ class Database:
     TooSlow, and one of away.DATABASE_BUSY; only on a live connection is a misuse of asyncpg told as such.
     """
 
-    def __init__(self, url: str, *, size: int = 4, pooled: bool = False, kept_for_requests: int = 0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int = 4,
+        pooled: bool = False,
+        kept_for_requests: int = 0,
+        query_logger: QueryLogger | None = None,
+    ) -> None:
         """``kept_for_requests`` connections are never lent to work, however much of it there is."""
         options: dict[str, Any] = {"statement_cache_size": 0} if pooled else {}
-        self._connector = Connector(url, **options)
+        self._connector = Connector(url, query_logger=query_logger, **options)
         self._size = size
         self._turns = asyncio.Semaphore(max(1, size - kept_for_requests))
         self._pool: Pool | None = None

@@ -167,6 +167,9 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         tracing.begin(headers.get("traceparent"))
+        if scope.get("query_string"):
+            # Among what it may hold are tickets, tokens of media, and what people look for.
+            tracing.note("url.query", "REDACTED")
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status, begun = monotonic(), 500, False
 

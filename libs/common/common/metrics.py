@@ -1,8 +1,11 @@
 """Prometheus metrics of the shared machinery; labels are bounded and never an id."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from common import tracing
 
 published = Counter("earshot_messages_published_total", "Messages the broker confirmed", ["service"])
 returned = Counter("earshot_messages_returned_total", "Messages the broker could not route", ["service"])
@@ -46,3 +49,10 @@ def start_at_zero(service: str, queues: Iterable[str]) -> None:
     returned.labels(service)
     for queue in queues:
         recreated.labels(service, queue)
+
+
+@contextmanager
+def step(seconds: Histogram, name: str) -> Generator[None]:
+    """One step of a service's work: its time goes into ``seconds``, by step, and it is a span of the trace."""
+    with tracing.span(name), seconds.labels(name).time():
+        yield

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from common import crash, metrics, topology
+from common import crash, metrics, topology, tracing
 from common.away import OUTSIDE_AWAY
 from common.broker import Publisher, Unroutable
 from common.db import Connection, Database
@@ -139,9 +139,12 @@ class Relay:
 
     async def _publish(self, row: Any) -> None:
         crash.point("relay.publishing")
-        await self._publisher.publish(
-            row["exchange"], row["routing_key"], row["body"], row["headers"], message_id=str(row["id"])
-        )
+        with tracing.sending(
+            str(row["headers"].get("traceparent", "")), f"send {row['routing_key']}", _attributes(row)
+        ):
+            await self._publisher.publish(
+                row["exchange"], row["routing_key"], row["body"], row["headers"], message_id=str(row["id"])
+            )
         crash.point("relay.confirmed")
 
     async def _settle(self, conn: Connection, rows: list[Any], results: list[Any]) -> None:
@@ -191,6 +194,17 @@ class Relay:
         assert row is not None
         metrics.outbox_rows.labels(self._service).set(row["rows"])
         metrics.outbox_lag.labels(self._service).set(float(row["age"]))
+
+
+def _attributes(row: Any) -> dict[str, tracing.Value]:
+    return {
+        "messaging.system": "rabbitmq",
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": row["exchange"],
+        "messaging.rabbitmq.destination.routing_key": row["routing_key"],
+        "messaging.message.id": str(row["id"]),
+    }
 
 
 @asynccontextmanager

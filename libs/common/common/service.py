@@ -28,6 +28,7 @@ from common.progress import Progress
 from common.pulse import Pulse
 from common.settings import Role, ServiceSettings
 from common.settling import Handler
+from common.spans import REQUEST_SPANS, Spans
 from common.store import ObjectStore, open_store
 from common.subscriptions import Subscriptions
 
@@ -55,11 +56,13 @@ class Service:
         self.name = name
         self.settings = settings
         crash.arm(settings.crash_at)
+        self.spans = Spans(name, settings)
         self.db = Database(
             settings.database_url,
             size=settings.database_pool_size,
             pooled=settings.database_pooled,
             kept_for_requests=1 if self.does("api") else 0,
+            query_logger=self.spans.query_logger,
         )
         self.store: ObjectStore = open_store(settings.object_store_url)
         self.publisher = Publisher(settings.rabbitmq_url, name)
@@ -125,7 +128,14 @@ class Service:
             finally:
                 await self.stop()
 
-        app = FastAPI(title=f"Earshot {self.name}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+        app = FastAPI(
+            title=f"Earshot {self.name}",
+            lifespan=lifespan,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            telemetry=REQUEST_SPANS,
+        )
         app.state.verifier = Verifier(self.settings.identity_public_keys)
         add_error_handlers(app)
         add_health(app, self.ready)
@@ -194,6 +204,7 @@ class Service:
         await self._stop_relay()
         await asyncio.gather(self._close(self.progress.close), self._close(self.publisher.close))
         await self.db.close()
+        await self.spans.close()
         log.info("stopped")
 
     def _drain(self) -> asyncio.Task[None]:

@@ -76,6 +76,22 @@ class ServiceSettings(BaseSettings):
     drain_seconds: float = Field(
         default=7.0, gt=0, validation_alias=shared("drain_seconds"), description="Seconds to finish work after SIGTERM"
     )
+    otel_endpoint: str = Field(
+        default="",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Where traces go by OTLP over HTTP, as http://collector:4318; empty: nowhere",
+    )
+    otel_traces_endpoint: str = Field(
+        default="",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        description="The same, as the whole address, as http://collector:4318/v1/traces",
+    )
+    otel_exporter: str = Field(
+        default="otlp", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER"), description="otlp, or none for no traces"
+    )
+    otel_disabled: bool = Field(
+        default=False, validation_alias=AliasChoices("OTEL_SDK_DISABLED"), description="True for no traces at all"
+    )
     crash_at: str = Field(
         default="",
         validation_alias=shared("crash_at"),

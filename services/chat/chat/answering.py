@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from time import monotonic
 
+from common import tracing
 from common.identity import Caller
 
 from chat import metrics
@@ -66,13 +67,16 @@ class Answering:
 
 
 async def _timed(contents: AsyncGenerator[Content], provider: str) -> AsyncGenerator[Content]:
-    """Measures the time to the first text."""
+    """Measures the time to the first text, and is a span of the trace."""
     started, waiting = monotonic(), True
-    async for content in contents:
-        if waiting:
-            metrics.first_text.labels(provider).observe(monotonic() - started)
-            waiting = False
-        yield content
+    about: dict[str, tracing.Value] = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": provider}
+    with tracing.open_span(f"chat {provider}", about) as span:
+        async for content in contents:
+            if waiting:
+                metrics.first_text.labels(provider).observe(monotonic() - started)
+                span.add_event("first text")
+                waiting = False
+            yield content
 
 
 def _outcome(citing: Citing, provider: str, candidates: Sequence[Candidate]) -> Outcome:

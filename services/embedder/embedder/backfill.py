@@ -58,7 +58,7 @@ class Backfill:
             async with self.db.acquire() as conn:
                 missing = await backfill.read_missing(conn, batch)
             texts = [embedded_text(one.content, one.lines, one.names) for one in missing]
-            with metrics.steps.labels("backfill").time():
+            with metrics.step("backfill"):
                 vectors = await self._embed(row, texts)
             cut = await asyncio.to_thread(self._count_cut, row, texts)
         except (TryAgain, CannotProcess) as trouble:

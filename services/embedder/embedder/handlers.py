@@ -136,7 +136,7 @@ class Handlers:
         metrics.chunks.inc(len(prepared.renewal.embed))
 
     async def _exchange(self, conn: Connection, fact: TranscriptFact, held: Indexed, prepared: Prepared) -> None:
-        with metrics.steps.labels("store").time():
+        with metrics.step("store"):
             await self.indexer.remove(conn, fact.asset_id, held, prepared)
             crash.point("embedder.removed")
             await self.indexer.store(conn, fact.asset_id, held.number, prepared)

@@ -69,10 +69,10 @@ class Indexer:
         await delivery.progress(0.02, "Reading the transcript")
         current, *others = await self.models.live()
         before = await self._before(fact, held, current.id)
-        with metrics.steps.labels("chunk").time():
+        with metrics.step("chunk"):
             listed, renewal = await asyncio.to_thread(self._chunk, transcript, before, [current, *others])
         texts = [listed[index].text for index in renewal.embed]
-        with metrics.steps.labels("embed").time():
+        with metrics.step("embed"):
             vectors = {current.id: await self._embed(current, texts, delivery)}
             for other in others:
                 vectors |= await self._embed_beside(other, texts)

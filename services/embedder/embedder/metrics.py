@@ -1,5 +1,8 @@
 """What the embedder measures; labels are bounded and never an id."""
 
+from contextlib import AbstractContextManager
+
+from common.metrics import step as timed_step
 from prometheus_client import Counter, Gauge, Histogram
 
 steps = Histogram(
@@ -41,3 +44,8 @@ builds = Histogram(
 )
 vectors = Gauge("earshot_embedder_vectors", "Vectors of the models in a state, as the database estimates", ["state"])
 vector_bytes = Gauge("earshot_embedder_vector_bytes", "Size of their table and their vector index", ["state", "part"])
+
+
+def step(name: str) -> AbstractContextManager[None]:
+    """The time of what happens within, and a span of it."""
+    return timed_step(steps, name)

@@ -1,5 +1,8 @@
 """What the fetcher measures; labels are bounded and never an id."""
 
+from contextlib import AbstractContextManager
+
+from common.metrics import step as timed_step
 from prometheus_client import Counter, Gauge, Histogram
 
 downloaded = Counter("earshot_fetcher_downloaded_bytes_total", "Bytes received from the web")
@@ -15,3 +18,8 @@ steps = Histogram(
     buckets=(0.05, 0.2, 0.5, 1, 2, 5, 15, 60, 180, 600),
 )
 recorded = Counter("earshot_fetcher_recorded_seconds_total", "Seconds of sound made ready for recognition")
+
+
+def step(name: str) -> AbstractContextManager[None]:
+    """The time of what happens within, and a span of it."""
+    return timed_step(steps, name)

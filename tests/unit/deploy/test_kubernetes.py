@@ -46,7 +46,11 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: earshot
 resources: [../../base]
-components: [../../components/hpa, ../../components/hpa-workers, ../../components/vendors]
+components:
+  - ../../components/hpa
+  - ../../components/hpa-workers
+  - ../../components/tracing
+  - ../../components/vendors
 """
 OVERLAYS = ("local", "production", "elsewhere")
 

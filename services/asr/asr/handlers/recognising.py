@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-from common import crash
+from common import crash, tracing
 from common.db import Database
 from common.delivery import Delivery
 from common.errors import Stale
@@ -58,13 +58,15 @@ class Recognising:
         said = Said(planned.words or [])
         if planned.words is None:
             async with self.recordings.borrow(row.audio_uri, row.audio_sha256) as audio:
-                said = await self._recognise(audio, row, planned.part, delivery)
+                with tracing.span("recognise", {"earshot.seconds": planned.part.speech_seconds}):
+                    said = await self._recognise(audio, row, planned.part, delivery)
         heard = await self.speakers.hear(row, planned)
         crash.point("asr.part_recognised")
         await self._record(said, heard, fact, delivery)
 
     async def _recognise(self, audio: Path, row: Transcription, part: Part, delivery: Delivery) -> Said:
         engine = self.engines.choose(row.engine)
+        tracing.note("earshot.engine", engine.name)
         async with self.db.acquire() as conn:
             done, total = await recognition.speech_seconds(conn, row.asset_id)
         wishes = Wishes(row.language, tuple(row.options.key_terms), row.options.initial_prompt or "")

@@ -39,7 +39,7 @@ class Captioner:
         with workspace.room() as room:
             path = room / "captions"
             await asyncio.to_thread(path.write_text, captions.model_dump_json(exclude_none=True), encoding="utf-8")
-            with metrics.steps.labels("store").time():
+            with metrics.step("store"):
                 kept = {CAPTIONS: await objects.keep(self.db, self.store, CAPTIONS, path, CAPTIONS_SUFFIX)}
                 if wanted.keep_media == "original":
                     suffix = naming_of(captions.format, has_video=False).suffix

@@ -36,11 +36,11 @@ class Copier:
         self, source: Path, wanted: AssetRegistered, workspace: Workspace, watcher: Watcher
     ) -> tuple[dict[str, Kept], RecordingRow]:
         """Raises CannotProcess for what is no recording, Continue when no turn came."""
-        with metrics.steps.labels("probe").time():
+        with metrics.step("probe"):
             facts = await probe(source)
         async with self._turn():
             watcher.next_step()
-            with workspace.room() as room, metrics.steps.labels("convert").time():
+            with workspace.room() as room, metrics.step("convert"):
                 copies = await convert(
                     source,
                     facts,
@@ -54,7 +54,7 @@ class Copier:
         return kept, RecordingRow(wanted.run, copies.duration_seconds, copies.facts.as_json())
 
     async def _keep(self, source: Path, copies: Copies, wanted: AssetRegistered) -> dict[str, Kept]:
-        with metrics.steps.labels("store").time():
+        with metrics.step("store"):
             kept = {AUDIO: await objects.keep(self.db, self.store, AUDIO, copies.audio, AUDIO_SUFFIX)}
             if copies.playback is not None:
                 kept[PLAYBACK] = await objects.keep(self.db, self.store, PLAYBACK, copies.playback, PLAYBACK_SUFFIX)

@@ -147,7 +147,7 @@ class Fetcher:
         await objects.sweep(self.db, self.copier.store)
 
     async def _bring(self, workspace: Workspace, wanted: AssetRegistered, watcher: Watcher) -> Path:
-        with metrics.steps.labels("bring").time():
+        with metrics.step("bring"):
             if wanted.source.type == "url":
                 await self.checkpoints.restore(wanted.asset_id, Partial(workspace.folder))
             watcher.next_step()

@@ -1,0 +1,127 @@
+"""OpenTelemetry, switched on by its standard variables: one trace from the upload to the index, one for an answer."""
+
+import os
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+from stack.testing import ThrowawayStack
+
+from tests.collector import Collector, Span
+from tests.e2e.api import TALK, Api
+
+SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
+SERVICES = {f"earshot-{name}" for name in ("gateway", "fetcher", "asr", "embedder", "chat")}
+
+
+@pytest.fixture(scope="module")
+def collector() -> Generator[Collector]:
+    with Collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def api(collector: Collector) -> Generator[Api]:
+    # Batches that leave soon; everything else as an operator has it who sets nothing but the endpoint.
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    with ThrowawayStack(environ=environ) as stack:
+        yield Api(stack.url, stack.key)
+
+
+def begun() -> tuple[str, dict[str, str]]:
+    """A trace of the caller's own, as a client with tracing sends it."""
+    trace_id = os.urandom(16).hex()
+    return trace_id, {"traceparent": f"00-{trace_id}-{os.urandom(8).hex()}-01"}
+
+
+def names(spans: Sequence[Span], service: str) -> set[str]:
+    return {span.name for span in spans if span.service == f"earshot-{service}"}
+
+
+def loose(spans: Sequence[Span]) -> list[Span]:
+    """Those whose parent is not among them."""
+    known = {span.span_id for span in spans}
+    return [span for span in spans if span.parent_id not in known]
+
+
+def is_whole(spans: Sequence[Span]) -> bool:
+    """Indexed, and what each process has to say of it has come in: the first span's parent is the caller's."""
+    return "process asset.indexed.v1" in names(spans, "gateway") and len(loose(spans)) == 1
+
+
+@pytest.fixture(scope="module")
+def recorded(api: Api, collector: Collector) -> tuple[dict[str, Any], list[Span]]:
+    """A recording that was uploaded within a trace, and that trace."""
+    trace_id, headers = begun()
+    with TALK.open("rb") as file:
+        answer = api.http.post("/api/recordings/upload", files={"file": ("talk.opus", file)}, headers=headers)
+    assert answer.status_code == 202, answer.text
+    asset = api.wait(answer.json()["asset"]["id"])
+    assert asset["status"] == "ready", asset
+    return asset, collector.wait(trace_id, is_whole)
+
+
+def test_one_trace_leads_from_the_upload_to_the_index(recorded: tuple[dict[str, Any], list[Span]]) -> None:
+    spans = recorded[1]
+    assert {span.service for span in spans} == SERVICES
+    upload = next(span for span in spans if span.kind == SERVER and span.service == "earshot-gateway")
+    assert upload.attributes["http.route"] == "/api/recordings/upload"
+    assert upload.attributes["http.response.status_code"] == 202
+    assert {"process asset.registered.v1", "probe", "convert", "store"} <= names(spans, "fetcher")
+    assert {
+        "recognise",
+        "process part.planned.v1",
+        "process recording.fetched.v1",
+        "send transcript.completed.v1",
+    } <= names(spans, "asr")
+    assert {"chunk", "embed", "store", "process transcript.completed.v1"} <= names(spans, "embedder")
+
+
+def test_every_span_but_the_first_hangs_below_another(recorded: tuple[dict[str, Any], list[Span]]) -> None:
+    [first] = loose(recorded[1])
+    assert (first.service, first.name) == ("earshot-gateway", "POST /api/recordings/upload")
+
+
+def test_messages_and_statements_say_what_they_are(recorded: tuple[dict[str, Any], list[Span]]) -> None:
+    spans = recorded[1]
+    by_id = {span.span_id: span for span in spans}
+    process = next(
+        span for span in spans if (span.service, span.name) == ("earshot-embedder", "process transcript.completed.v1")
+    )
+    assert process.kind == CONSUMER
+    assert process.attributes["messaging.system"] == "rabbitmq"
+    assert process.attributes["messaging.destination.name"] == "embedder.transcript.completed.v1"
+    assert process.attributes["earshot.outcome"] == "done"
+    send = next(span for span in spans if span.name == "send transcript.completed.v1")
+    # Below what it was said in, though another task sent it.
+    assert (send.kind, send.parent_id) == (PRODUCER, process.parent_id)
+    statements = [span for span in spans if "db.query.text" in span.attributes]
+    assert {span.kind for span in statements} == {CLIENT}
+    assert {by_id[span.parent_id].service for span in statements} >= {"earshot-fetcher", "earshot-asr"}
+
+
+def test_an_answer_is_one_trace_and_tells_nothing_that_was_asked(
+    api: Api, collector: Collector, recorded: tuple[dict[str, Any], list[Span]]
+) -> None:
+    trace_id, headers = begun()
+    question = "What was said about the burglary?"
+    answer = api.http.post("/api/answers", json={"question": question}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    found = api.http.get("/api/search", params={"q": question}, headers=headers)
+    assert found.status_code == 200
+    spans = collector.wait(
+        trace_id,
+        lambda spans: (
+            "chat extractive" in names(spans, "chat") and any(span.name == "GET /api/search" for span in spans)
+        ),
+    )
+    assert {span.service for span in spans} >= {"earshot-gateway", "earshot-chat", "earshot-embedder"}
+    assert question not in repr(spans)
+
+
+def test_what_is_done_by_the_clock_makes_no_traces(
+    collector: Collector, recorded: tuple[dict[str, Any], list[Span]]
+) -> None:
+    roots = {span.name for span in collector.spans if not span.parent_id}
+    assert not [name for name in roots if name.split()[0] in ("SELECT", "WITH", "DELETE", "INSERT", "BEGIN;", "send")]
+    assert not [name for name in roots if "/health" in name or "/metrics" in name]
