@@ -15,6 +15,7 @@ from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
+from common import tracing
 from common.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Spans:
     def __init__(self, service: str, settings: ServiceSettings) -> None:
         self._provider: TracerProvider | None = _provider(service) if is_wanted(settings) else None
         if self._provider is not None:
-            trace.set_tracer_provider(self._provider)
+            tracing.record_by(self._provider)
 
     @property
     def query_logger(self) -> "Callable[[LoggedQuery], None] | None":
