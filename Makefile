@@ -2,7 +2,7 @@
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-whisperx setup-peers demo run down test check lint types imports drift schemas bench faults clean
+.PHONY: help setup setup-whisperx setup-peers demo run down test check lint types imports drift schemas dashboards bench faults clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ drift: setup ## Do the generated files still say what the code says?
 
 schemas: setup ## Write the generated files anew
 	./earshot schemas
+
+dashboards: setup ## Write Grafana's dashboards anew
+	$(VENV)/python deploy/grafana/code/write.py
 
 bench: setup ## Measure side by side with raw peers, in one run
 	PYTHONPATH=tests $(VENV)/python -m bench $(ARGS)

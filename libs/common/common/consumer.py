@@ -150,6 +150,9 @@ class Consumer:
         started = monotonic()
         kind = envelope.type_of(incoming.headers, incoming.routing_key or "")
         name = kind.type if kind else "unknown"
+        waited = envelope.waited_seconds(incoming.headers)
+        if waited is not None:
+            metrics.waited.labels(self.service, name).observe(waited)
         outcome = await self.settler.settle(queue, kind, incoming, last=last)
         tracing.note("earshot.outcome", outcome)
         metrics.handled.labels(self.service, name, outcome).inc()

@@ -93,6 +93,17 @@ def attempt_of(headers: Mapping[str, Any]) -> int:
         return 1
 
 
+def waited_seconds(headers: Mapping[str, Any]) -> float | None:
+    """Since it was said; None of a later attempt, or where its sender does not say when."""
+    if is_retried(headers):
+        return None
+    try:
+        said = datetime.fromisoformat(str(headers.get(f"{_PREFIX}time")))
+        return max(0.0, (datetime.now(UTC) - said).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
 def is_retried(headers: Mapping[str, Any]) -> bool:
     """Whether we handed it on to another attempt, counted or not."""
     return ATTEMPT in headers

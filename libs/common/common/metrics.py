@@ -34,6 +34,12 @@ handling = Histogram(
     ["service", "type"],
     buckets=(0.01, 0.05, 0.2, 1, 5, 20, 60, 180, 600),
 )
+waited = Histogram(
+    "earshot_message_waited_seconds",
+    "Time from saying a message to its first handling: in the outbox and in the queue",
+    ["service", "type"],
+    buckets=(0.02, 0.1, 0.5, 2, 10, 60, 300, 1800, 7200, 43200),
+)
 parked_total = Counter("earshot_messages_parked_total", "Messages set aside for people", ["service"])
 requests = Histogram(
     "earshot_http_request_seconds",

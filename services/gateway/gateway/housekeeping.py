@@ -21,4 +21,4 @@ class Housekeeping:
 
     async def measure(self) -> None:
         async with self._db.acquire() as conn:
-            metrics.jobs_active.set(await jobs.active_jobs(conn))
+            metrics.observe_under_way(await jobs.under_way(conn))

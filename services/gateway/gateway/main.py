@@ -119,7 +119,7 @@ def attend(service: Service, settings: GatewaySettings) -> None:
     service.background(feed.run, every_seconds=1, role=settings.role)
     housekeeping = Housekeeping(service.db, settings.idempotency_hours)
     service.background(housekeeping.tidy, every_seconds=600)
-    service.background(housekeeping.measure, every_seconds=15)
+    service.background(housekeeping.measure, every_seconds=5)
 
 
 def main() -> None:

@@ -7,12 +7,13 @@ replayed, and a later stage finishing proves that the earlier ones did. Cancelli
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 StageName = Literal["fetch", "transcribe", "index"]
 StageStatus = Literal["pending", "processing", "done", "failed", "cancelled"]
 JobStatus = Literal["pending", "processing", "ready", "failed", "cancelled"]
 
+STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
 _RECORDING_STAGES: tuple[StageName, ...] = ("fetch", "transcribe", "index")
 
 

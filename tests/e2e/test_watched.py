@@ -1,14 +1,24 @@
-"""OpenTelemetry, switched on by its standard variables: one trace from the upload to the index, one for an answer."""
+"""A stack that is watched, by OpenTelemetry and by Prometheus: what each sees of the same short load.
 
+One trace leads from the upload to the index, one to an answer; every expression of the dashboards has values.
+"""
+
+import asyncio
 import os
+import time
 from collections.abc import Generator, Sequence
 from typing import Any
 
+import aio_pika
 import pytest
+from common import topology
 from stack.testing import ThrowawayStack
 
 from tests.collector import Collector, Span
 from tests.e2e.api import TALK, Api
+from tests.grafana import DASHBOARDS, plain
+from tests.media_server import MediaServer
+from tests.prometheus import PROMETHEUS, Prometheus, serve_metrics_of_broker
 
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
 SERVICES = {f"earshot-{name}" for name in ("gateway", "fetcher", "asr", "embedder", "chat")}
@@ -21,11 +31,33 @@ def collector() -> Generator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def api(collector: Collector) -> Generator[Api]:
+def watched(collector: Collector) -> Generator[ThrowawayStack]:
     # Batches that leave soon; everything else as an operator has it who sets nothing but the endpoint.
-    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "EARSHOT_ALLOW_PRIVATE_HOSTS": "true",
+    }
     with ThrowawayStack(environ=environ) as stack:
-        yield Api(stack.url, stack.key)
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def api(watched: ThrowawayStack) -> Api:
+    return Api(watched.url, watched.key)
+
+
+@pytest.fixture(scope="module")
+def prometheus(watched: ThrowawayStack, tmp_path_factory: pytest.TempPathFactory) -> Generator[Prometheus | None]:
+    """None where none is installed: traces are looked at all the same."""
+    if PROMETHEUS is None:
+        yield None
+        return
+    broker = [f"127.0.0.1:{serve_metrics_of_broker(watched)}"]
+    services = [f"127.0.0.1:{watched.state.ports[name]}" for name in topology.SERVICES]
+    targets = {"earshot": services, "rabbitmq": broker, "rabbitmq-queues": broker}
+    with Prometheus(targets, tmp_path_factory.mktemp("prometheus")) as running:
+        yield running
 
 
 def begun() -> tuple[str, dict[str, str]]:
@@ -50,7 +82,7 @@ def is_whole(spans: Sequence[Span]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def recorded(api: Api, collector: Collector) -> tuple[dict[str, Any], list[Span]]:
+def recorded(api: Api, collector: Collector, prometheus: Prometheus | None) -> tuple[dict[str, Any], list[Span]]:
     """A recording that was uploaded within a trace, and that trace."""
     trace_id, headers = begun()
     with TALK.open("rb") as file:
@@ -125,3 +157,77 @@ def test_what_is_done_by_the_clock_makes_no_traces(
     roots = {span.name for span in collector.spans if not span.parent_id}
     assert not [name for name in roots if name.split()[0] in ("SELECT", "WITH", "DELETE", "INSERT", "BEGIN;", "send")]
     assert not [name for name in roots if "/health" in name or "/metrics" in name]
+
+
+@pytest.fixture(scope="module")
+def load(
+    api: Api, watched: ThrowawayStack, media: MediaServer, recorded: tuple[dict[str, Any], list[Span]]
+) -> tuple[float, float]:
+    """Unix time of its beginning and end: a bit of everything that people do, and of what goes wrong."""
+    asset, began = recorded[0], watched.state.started.timestamp()
+    again = api.add_url(media.serve("talk.opus", TALK.read_bytes()), title="the same from the web")
+    broken = api.add_url(media.serve("broken.mp3", b"no sound at all " * 100))
+    asyncio.run(_publish_poison(watched.state.rabbitmq_url))
+    # Everything at least twice: a series begins with the first, and it is the second that is an increase.
+    for words in ("musicians", "hotel rooms"):
+        for mode in ("hybrid", "lexical", "semantic"):
+            api.get("/api/search", q=words, mode=mode)
+    for question in (
+        "How much does the owner want for the theater?",
+        "Which days can we have the theater?",
+        "Who won the cup final?",
+    ):
+        answer = api.post("/api/answers", {"question": question})
+        assert answer["answered"] is (question != "Who won the cup final?"), answer
+    api.http.get(f"/api/recordings/{asset['id']}/media", headers={"Range": "bytes=0-9999"})
+    assert api.status_of("GET", "/api/assets/nothing") == 404
+    assert api.wait(broken["id"])["status"] == "failed"
+    assert api.wait(again["id"])["status"] == "ready"
+    # Long enough for what is summed over a quarter of a minute to fall again.
+    time.sleep(18)
+    return began, time.time()
+
+
+async def _publish_poison(url: str) -> None:
+    connection = await aio_pika.connect(url)
+    async with connection:
+        channel = await connection.channel()
+        exchange = await channel.get_exchange(topology.EVENTS_EXCHANGE)
+        await exchange.publish(aio_pika.Message(b"{", content_type="application/json"), "ingestion.requested.v1")
+
+
+PANELS = [
+    pytest.param(dashboard, panel, id=f"{dashboard.uid}: {panel.title}")
+    for dashboard in DASHBOARDS
+    for panel in dashboard.panels
+]
+
+
+@pytest.mark.parametrize(("dashboard", "panel"), PANELS)
+def test_every_expression_has_values(
+    prometheus: Prometheus | None, load: tuple[float, float], dashboard: Any, panel: Any
+) -> None:
+    if prometheus is None:
+        pytest.skip("no prometheus is installed")
+    moved = False
+    for query in panel.queries:
+        expression = plain(query.expression)
+        found = prometheus.range_of(expression, *load)
+        values = [value for series in found for value in series if value is not None]
+        assert found or panel.still, f"nothing for {expression}"
+        assert all(value >= 0 for value in values), expression
+        assert panel.most is None or all(value <= panel.most for value in values), expression
+        # A series that begins or ends has moved as well.
+        moved |= any(len(set(series)) > 1 for series in found)
+    assert moved or panel.still, f"{panel.title} says the same whatever happens"
+
+
+def test_the_rules_of_alerts_can_be_asked(prometheus: Prometheus | None, load: tuple[float, float]) -> None:
+    if prometheus is None:
+        pytest.skip("no prometheus is installed")
+    rules = prometheus.rules()
+    assert rules
+    assert {rule["health"] for rule in rules} == {"ok"}
+    firing = {rule["name"] for rule in rules if rule["state"] == "firing"}
+    # What was published as poison, and nothing else.
+    assert firing == {"EarshotMessagesParked"}
