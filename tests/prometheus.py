@@ -10,7 +10,7 @@ from typing import Any, Self
 import httpx
 import psutil
 import yaml
-from stack import leash, ports
+from stack import leash, ports, programs
 from stack.rabbitmq import NODE_MARK
 from stack.testing import ThrowawayStack
 

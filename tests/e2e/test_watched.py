@@ -183,8 +183,8 @@ def load(
     assert api.status_of("GET", "/api/assets/nothing") == 404
     assert api.wait(broken["id"])["status"] == "failed"
     assert api.wait(again["id"])["status"] == "ready"
-    # Long enough for what is summed over a quarter of a minute to fall again.
-    time.sleep(18)
+    # Long enough for what is summed over ten seconds to fall again.
+    time.sleep(12)
     return began, time.time()
 
 

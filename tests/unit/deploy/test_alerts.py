@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,17 @@ from prometheus_client import REGISTRY
 ROOT = Path(__file__).parents[3]
 GROUPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
-_METRIC = re.compile(r"\b(?:earshot|up)[a-z_]*\b(?=\s*[{\[)]| [=<>]|$)", re.MULTILINE)
+# What others have: RabbitMQ's plugin, the kubelet, cert-manager, CloudNativePG.
+FOREIGN = {
+    "rabbitmq_disk_space_available_bytes": {"instance"},
+    "kubelet_volume_stats_available_bytes": {"namespace", "persistentvolumeclaim"},
+    "kubelet_volume_stats_capacity_bytes": {"namespace", "persistentvolumeclaim"},
+    "certmanager_certificate_expiration_timestamp_seconds": {"name", "namespace"},
+    "cnpg_collector_last_available_backup_timestamp": {"instance"},
+}
+PROMTOOL = shutil.which("promtool")
+TESTS = sorted((ROOT / "deploy/prometheus").glob("alerts*_test.yml"))
+_METRIC = re.compile(r"\b(?:earshot|up|rabbitmq|kubelet|certmanager|cnpg)[a-z_]*\b(?=\s*[{\[)]| [=<>]|$)", re.MULTILINE)
 
 
 def known() -> dict[str, set[str]]:
@@ -21,7 +33,7 @@ def known() -> dict[str, set[str]]:
     for service in topology.SERVICES:
         importlib.import_module(f"{service}.metrics")
     importlib.import_module("common.metrics")
-    found: dict[str, set[str]] = {"up": {"job", "instance"}}
+    found: dict[str, set[str]] = {"up": {"job", "instance"}} | FOREIGN
     for collector in list(REGISTRY._collector_to_names):  # pyright: ignore[reportPrivateUsage]
         labels = set(getattr(collector, "_labelnames", ()))
         for name in REGISTRY._collector_to_names[collector]:  # pyright: ignore[reportPrivateUsage]
@@ -71,3 +83,23 @@ def test_the_first_event_is_an_increase() -> None:
             labels = dict.fromkeys(known()[name], "nobody")
             labels |= {"queue": "nobody.x"} if "queue" in labels else {}
             assert REGISTRY.get_sample_value(name, labels) == 0, name
+
+
+def test_every_alert_is_seen_to_fire_and_to_end() -> None:
+    asked = [
+        case for path in TESTS for test in yaml.safe_load(path.read_text())["tests"] for case in test["alert_rule_test"]
+    ]
+    for rule in RULES:
+        outcomes = [bool(case["exp_alerts"]) for case in asked if case["alertname"] == rule["alert"]]
+        # Quiet before, firing, quiet after.
+        assert outcomes[0] is False, rule["alert"]
+        assert outcomes[-1] is False, rule["alert"]
+        assert True in outcomes, rule["alert"]
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_they_do(path: Path) -> None:
+    assert PROMTOOL is not None
+    done = subprocess.run([PROMTOOL, "test", "rules", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
