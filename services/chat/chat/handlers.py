@@ -1,6 +1,8 @@
 """Facts in: what can be played; newer transcripts make citations stale and summaries follow; deleted assets take
 answers and summaries along, collections their sessions."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from common.events import (
     CollectionDeleted,
     RecordingFetched,
     TranscriptCompleted,
+    TranscriptFact,
     TranscriptRevised,
 )
 
@@ -37,17 +40,21 @@ class Revisions:
     planning: Planning
 
     async def note_revision(self, fact: TranscriptCompleted, delivery: Delivery) -> None:
-        """Revisions only rise: one that arrives late changes nothing."""
-        async with delivery.record() as rec:
-            await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
-            await self.planning.follow(rec, fact)
+        """Revisions only rise: one that arrives late changes nothing. It is there whatever became of its run since."""
+        async with self._follow(fact, delivery):
+            pass
 
     async def note_correction(self, fact: TranscriptRevised, delivery: Delivery) -> None:
         """What somebody corrected is new whatever became of the run it was said in."""
+        async with self._follow(fact, delivery):
+            crash.point("chat.correction_noted")
+
+    @asynccontextmanager
+    async def _follow(self, fact: TranscriptFact, delivery: Delivery) -> AsyncGenerator[None]:
         async with replace(delivery, any_run=True).record() as rec:
             await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
             await self.planning.follow(rec, fact)
-            crash.point("chat.correction_noted")
+            yield
 
 
 async def forget_collection(fact: CollectionDeleted, delivery: Delivery) -> None:

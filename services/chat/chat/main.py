@@ -38,6 +38,7 @@ from chat.talking import Talking
 from chat.writing import Writer
 
 _SWEEP_SECONDS = 5.0
+_SILENCE_SECONDS = 300.0
 _FORGET_SECONDS = 3600.0
 
 
@@ -74,6 +75,7 @@ def build(settings: ChatSettings | None = None) -> Service:
     editing, chapters = SummaryEditing(service.db, service.relay), ChapterReading(service.db, transcripts)
     service.serve(Summaries(service.db, planning, editing, chapters).routes())
     service.background(planning.begin_due, every_seconds=_SWEEP_SECONDS)
+    service.background(planning.begin_silent, every_seconds=_SILENCE_SECONDS)
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)

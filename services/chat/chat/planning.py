@@ -19,13 +19,20 @@ from chat.queries import summaries
 from chat.queries.summary_rows import NewWork, TranscriptRow, WorkRow
 
 _SWEPT_AT_ONCE = 50
+# Longer than any retry waits.
+_SILENT_SECONDS = 3600.0
+_MOST_TOLD = 3
+_BROKE_OFF = {
+    "message": "The work on the summary broke off several times.",
+    "advice": "Ask for it again; an administrator finds the reason by: earshot parked list.",
+}
 _NO_ASSET = "There is no such asset."
 
 
 class Planning:
     """``quiet_seconds``: after a correction others are waited for, so that a row of them is summarised once."""
 
-    def __init__(self, db: Database, relay: Relay, writers: Writers, quiet_seconds: float) -> None:
+    def __init__(self, db: Database, relay: Relay | None, writers: Writers, quiet_seconds: float) -> None:
         self._db = db
         self._relay = relay
         self._writers = writers
@@ -91,6 +98,13 @@ class Planning:
         async with saying(self._db, "chat", self._relay) as tx:
             for work in await summaries.begin_due(tx.conn, _SWEPT_AT_ONCE):
                 await tx.say(_planned(work))
+
+    async def begin_silent(self) -> None:
+        """Say again what nobody is at: its message was parked, or is not in the broker that a backup came back to."""
+        async with saying(self._db, "chat", self._relay) as tx:
+            for work in await summaries.begin_silent(tx.conn, _SILENT_SECONDS, _MOST_TOLD):
+                await tx.say(_planned(work))
+            await summaries.fail_silent(tx.conn, _SILENT_SECONDS, _BROKE_OFF)
 
     async def _is_automatic(self, conn: Connection, fact: TranscriptFact) -> bool:
         """Only what a run has just transcribed: a correction is no reason for a first summary."""

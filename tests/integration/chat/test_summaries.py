@@ -15,6 +15,7 @@ import pytest
 from chat import handlers
 from chat import main as chat_main
 from chat.queries import summaries
+from chat.queries.summary_rows import WishRow
 from common import lifecycle
 from common.errors import Stale, TryAgain
 from common.events import AssetDeleted, Fact, SummaryPlanned, TranscriptCompleted
@@ -186,7 +187,7 @@ def first_words(said: str) -> str:
 
 def as_lists(reply: dict[str, Any]) -> str:
     def line(one: dict[str, Any]) -> str:
-        numbers = one["from"] if isinstance(one["from"], list) else [one["from"]]
+        numbers: Any = one["from"] if isinstance(one["from"], list) else [one["from"]]
         name = f"{one['name']}: " if "name" in one else ""
         return f"- {name}{one.get('text', one.get('title'))} {numbers}"
 
@@ -272,8 +273,19 @@ async def due(desk: Desk) -> None:
     """The time to wait is over."""
     async with desk.house.db.acquire() as conn:
         await conn.execute("UPDATE summary_works SET due_at = now()")
-    planning = next(b.job for b in cast("Any", desk.service)._backgrounds if b.job.__name__ == "begin_due")
-    await planning()
+    await sweep(desk, "begin_due")
+
+
+async def silent(desk: Desk) -> None:
+    """Nobody was at it for long."""
+    async with desk.house.db.acquire() as conn:
+        await conn.execute("UPDATE summary_works SET updated_at = now() - interval '2 hours'")
+    await sweep(desk, "begin_silent")
+
+
+async def sweep(desk: Desk, name: str) -> None:
+    job = next(b.job for b in cast("Any", desk.service)._backgrounds if b.job.__name__ == name)
+    await job()
 
 
 def check_citations(found: dict[str, Any], transcript: Transcript) -> None:
@@ -403,7 +415,7 @@ async def test_what_fails_is_told_and_what_a_collection_wants_is_written_by_itse
     desk: Desk, provider: Provider
 ) -> None:
     async with desk.house.db.transaction() as conn:
-        wish = summaries.WishRow(automatic=True, template={})
+        wish = WishRow(automatic=True, template={})
         await summaries.save_wish(conn, desk.collection_id, wish)
 
     async def refuses(call: Call) -> None:
@@ -430,6 +442,17 @@ async def test_what_fails_is_told_and_what_a_collection_wants_is_written_by_itse
     await desk.hear(await desk.ask())
     failed = await desk.read()
     assert (failed["status"], await desk.house.count("summary_nodes")) == ("failed", 0)
+    # Work whose message is lost is said again, and not for ever.
+    fact = await desk.ask()
+    await sweep(desk, "begin_silent")
+    assert (await desk.planned())[-2:].count(fact) == 1
+    for _ in range(2):
+        await silent(desk)
+    assert (await desk.planned())[-3:] == [fact] * 3
+    await silent(desk)
+    failed = await desk.read()
+    assert (failed["status"], "broke off" in failed["error"]["message"]) == ("failed", True)
+    assert len(await desk.planned()) == 5
     provider.serve = Notetaker().serve
     await desk.hear(await desk.ask())
     assert (await desk.read())["status"] == "ready"

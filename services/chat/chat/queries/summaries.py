@@ -117,7 +117,7 @@ async def put_work(conn: Connection, new: NewWork) -> None:
             priority = excluded.priority, revision = excluded.revision, model = excluded.model,
             template = excluded.template, base_version = excluded.base_version, user_id = excluded.user_id,
             state = excluded.state, due_at = excluded.due_at, steps_done = 0, steps_total = 0, error = NULL,
-            updated_at = now()
+            told = 1, updated_at = now()
         """,
         new.id,
         new.asset_id,
@@ -146,6 +146,32 @@ async def begin_due(conn: Connection, most: int) -> list[WorkRow]:
         most,
     )
     return [WorkRow(**row) for row in rows]
+
+
+async def begin_silent(conn: Connection, silent_seconds: float, most_told: int) -> list[WorkRow]:
+    """Running work of which nothing was seen for so long, to be said again; what was said often enough is left out."""
+    rows = await conn.fetch(
+        f"""
+        UPDATE summary_works SET told = told + 1, updated_at = now()
+        WHERE state = 'running' AND told < $2 AND updated_at < now() - make_interval(secs => $1)
+        RETURNING {_WORK}
+        """,
+        silent_seconds,
+        most_told,
+    )
+    return [WorkRow(**row) for row in rows]
+
+
+async def fail_silent(conn: Connection, silent_seconds: float, error: dict[str, Any]) -> None:
+    """What nobody took up however often it was said."""
+    await conn.execute(
+        """
+        UPDATE summary_works SET state = 'failed', error = $2, updated_at = now()
+        WHERE state = 'running' AND updated_at < now() - make_interval(secs => $1)
+        """,
+        silent_seconds,
+        error,
+    )
 
 
 async def note_steps(conn: Connection, work_id: UUID, done: int, total: int) -> bool:

@@ -41,7 +41,8 @@ def upgrade() -> None:
         PRIMARY KEY (asset_id, version)
     );
 
-    -- The latest work on each recording's summary. base_version: the newest version when it was asked for.
+    -- The latest work on each recording's summary. base_version: the newest version when it was asked for. told: how
+    -- often the message was said that a worker takes it up by.
     CREATE TABLE summary_works (
         asset_id uuid PRIMARY KEY,
         id uuid NOT NULL,
@@ -57,10 +58,12 @@ def upgrade() -> None:
         steps_done integer NOT NULL DEFAULT 0,
         steps_total integer NOT NULL DEFAULT 0,
         error jsonb,
+        told integer NOT NULL DEFAULT 1,
         due_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL DEFAULT now()
     );
     CREATE INDEX summary_works_due_at ON summary_works (due_at) WHERE state = 'waiting';
+    CREATE INDEX summary_works_updated_at ON summary_works (updated_at) WHERE state = 'running';
 
     -- What a model answered about one stretch of the text, or about notes: asked once, whatever becomes of the worker.
     -- revision: the last one that it was used for.
