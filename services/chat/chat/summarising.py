@@ -222,6 +222,7 @@ class _Turn:
         self._work = work
         self._delivery = delivery
         self._begun = monotonic()
+        self._found: int | None = None
 
     async def pause(self, done: int, total: int) -> None:
         """Raises Stale, Leaving, or Continue when others shall have their turn; what is answered by then is kept."""
@@ -229,7 +230,10 @@ class _Turn:
         async with self._db.acquire() as conn:
             if not await summaries.note_steps(conn, self._work.id, done, total):
                 raise Stale("this summary is wanted no more")
-        if monotonic() - self._begun > _TURN_SECONDS:
+        if self._found is None:
+            self._found = done
+        # Not before something was done: else a slow start would go round for ever.
+        if done > self._found and monotonic() - self._begun > _TURN_SECONDS:
             raise Continue
 
 

@@ -12,12 +12,12 @@ from uuid import UUID
 
 import httpx
 import pytest
-from chat import handlers
+from chat import handlers, summarising
 from chat import main as chat_main
 from chat.queries import summaries
 from chat.queries.summary_rows import WishRow
 from common import lifecycle
-from common.errors import Stale, TryAgain
+from common.errors import Continue, Stale, TryAgain
 from common.events import AssetDeleted, Fact, SummaryPlanned, TranscriptCompleted
 from common.identity import Caller, Signer
 from common.ids import uuid7
@@ -312,7 +312,9 @@ def check_chapters(found: dict[str, Any], transcript: Transcript, model: str) ->
     assert all(one["title"] for one in listed)
 
 
-async def test_without_a_model_and_with_one_that_writes_lists(desk: Desk, provider: Provider) -> None:
+async def test_without_a_model_and_with_one_that_writes_lists(
+    desk: Desk, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transcript = meeting(desk.asset_id)
     assert (await desk.call("GET", desk.path)).status_code == 404
     early = await desk.call("POST", desk.path)
@@ -348,7 +350,15 @@ async def test_without_a_model_and_with_one_that_writes_lists(desk: Desk, provid
     place = f"/api/collections/{desk.collection_id}/summaries"
     assert (await desk.call("PUT", place, json=wishes)).status_code == 403
     assert (await desk.call("PUT", place, json=wishes, role="owner")).status_code == 200
-    await desk.hear(await desk.ask())
+    fact = await desk.ask()
+    # A delivery that took long hands the work on with what is done, and nothing of it is done again.
+    monkeypatch.setattr(summarising, "_TURN_SECONDS", -1.0)
+    with pytest.raises(Continue):
+        await desk.hear(fact)
+    assert len(provider.calls) == 1
+    assert (await desk.read())["progress"] == 0.5
+    await desk.hear(fact)
+    assert len(provider.calls) == 2
     assert "Risks" in str(provider.calls[-1].body["messages"][0])
     listed = await desk.read()
     assert [section["title"] for section in listed["sections"]] == ["Risks"]
