@@ -54,6 +54,7 @@ def test_every_message_is_said_and_heard() -> None:
     heard = {hearing.message for hearing in topology.HEARINGS}
     told = {
         "asset.indexed.v1",
+        "summary.completed.v1",
         "processing.failed.v1",
         "asset.purged.v1",
         "ingestion.requested.v1",

@@ -15,6 +15,7 @@ from earshot.resources.parked import ParkedMessages
 from earshot.resources.profiles import Profiles
 from earshot.resources.recordings import Recordings
 from earshot.resources.sessions import Sessions
+from earshot.resources.summaries import Summaries
 from earshot.resources.transcripts import Transcripts
 from earshot.transport import Transport, parse, raise_for_error
 
@@ -42,6 +43,7 @@ class Client:
         self.jobs = Jobs(self._transport)
         self.answers = Answers(self._transport)
         self.sessions = Sessions(self._transport)
+        self.summaries = Summaries(self._transport)
         self.keys = Keys(self._transport)
         self.parked = ParkedMessages(self._transport)
         self.profiles = Profiles(self._transport)

@@ -343,6 +343,86 @@ class Answer(Model):
     model: str | None = None
 
 
+class Statement(Model):
+    """`citations` are indices of the summary's citations."""
+
+    text: str
+    citations: list[int] = Field(default_factory=list[int])
+
+
+class ActionItem(Statement):
+    who: str | None = None
+    when: str | None = None
+
+
+class Topic(Model):
+    """What was said in one chapter; seconds."""
+
+    title: str
+    start: float
+    end: float
+    statements: list[Statement] = Field(default_factory=list[Statement])
+
+
+class SpeakerView(Model):
+    speaker: str
+    statements: list[Statement] = Field(default_factory=list[Statement])
+
+
+class SummarySection(Model):
+    """A section that the collection asked for."""
+
+    title: str
+    statements: list[Statement] = Field(default_factory=list[Statement])
+
+
+class SummaryError(Model):
+    message: str
+    advice: str | None = None
+
+
+class Summary(Model):
+    """A recording's summary, the bottom line first; `status` is running, ready or failed.
+
+    While the first one is written `version` is 0.
+    """
+
+    asset_id: str
+    status: str
+    progress: float | None = None
+    error: SummaryError | None = None
+    version: int = 0
+    revision: int = 0
+    stale: bool = False
+    edited: bool = False
+    model: str | None = None
+    bottom_line: list[Statement] = Field(default_factory=list[Statement])
+    action_items: list[ActionItem] = Field(default_factory=list[ActionItem])
+    decisions: list[Statement] = Field(default_factory=list[Statement])
+    topics: list[Topic] = Field(default_factory=list[Topic])
+    speakers: list[SpeakerView] = Field(default_factory=list[SpeakerView])
+    sections: list[SummarySection] = Field(default_factory=list[SummarySection])
+    citations: list[Citation] = Field(default_factory=list[Citation])
+    dropped: int = 0
+    note: str | None = None
+
+
+class Chapter(Model):
+    title: str
+    start: float
+    end: float
+
+
+class Chapters(Model):
+    """In order, from the beginning to the end of a recording; `model` is extractive where words alone found them."""
+
+    asset_id: str
+    revision: int
+    stale: bool = False
+    model: str
+    chapters: list[Chapter]
+
+
 class UsedChunk(Model):
     """A passage that an answer was made from, cited or not."""
 

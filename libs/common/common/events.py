@@ -248,6 +248,23 @@ class AssetIndexed(Fact):
     cause: Literal["processing", "correction"] = "processing"
 
 
+class SummaryPlanned(Fact):
+    """A summary of the asset is wanted; ``work_id`` names the work, which any worker of chat takes up."""
+
+    type: ClassVar[str] = "summary.planned.v1"
+    work_id: UUID
+
+
+class SummaryCompleted(Fact):
+    """The asset has a summary of ``revision``: the one with this ``version``. ``edited``: a person wrote it."""
+
+    type: ClassVar[str] = "summary.completed.v1"
+    revision: int = Field(ge=1, le=_MOST)
+    version: int = Field(ge=1, le=_MOST)
+    model: str
+    edited: bool = False
+
+
 class ProcessingFailed(Fact):
     """A stage gave up; what earlier stages finished stays."""
 
@@ -320,6 +337,8 @@ MESSAGES: dict[str, type[Message]] = {
         TranscriptCompleted,
         TranscriptRevised,
         AssetIndexed,
+        SummaryPlanned,
+        SummaryCompleted,
         ProcessingFailed,
         AssetPurged,
         CollectionDeleted,

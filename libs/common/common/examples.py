@@ -87,6 +87,8 @@ EXAMPLES: dict[str, e.Message] = {
             segment_ids=["s12"],
         ),
         e.AssetIndexed(**_OF, revision=1, chunk_count=6, generation=17, model="minilm"),
+        e.SummaryPlanned(**_OF, work_id=_UPLOAD),
+        e.SummaryCompleted(**_OF, revision=1, version=1, model="extractive"),
         e.ProcessingFailed(
             **_OF,
             stage="fetch",

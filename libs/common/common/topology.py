@@ -70,6 +70,7 @@ HEARINGS: tuple[Hearing, ...] = (
     Hearing("chat", e.CaptionsFetched, _LIGHT),
     Hearing("chat", e.TranscriptCompleted, _LIGHT),
     Hearing("chat", e.TranscriptRevised, _LIGHT),
+    Hearing("chat", e.SummaryPlanned, 2, lanes=True),
     Hearing("chat", e.AssetDeleted, _LIGHT),
     Hearing("chat", e.CollectionDeleted, _LIGHT),
 )
@@ -94,7 +95,7 @@ SAYS: dict[Service, tuple[type[e.Message], ...]] = {
         e.AssetPurged,
     ),
     "embedder": (e.AssetIndexed, e.ProcessingFailed, e.AssetPurged),
-    "chat": (e.ProcessingFailed, e.AssetPurged),
+    "chat": (e.SummaryPlanned, e.SummaryCompleted, e.ProcessingFailed, e.AssetPurged),
 }
 
 

@@ -1,7 +1,9 @@
-"""Facts in: what can be played; newer transcripts make citations stale; deleted assets take answers along,
-collections their sessions."""
+"""Facts in: what can be played; newer transcripts make citations stale and summaries follow; deleted assets take
+answers and summaries along, collections their sessions."""
 
-from dataclasses import replace
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from common import assets, crash
@@ -13,10 +15,12 @@ from common.events import (
     CollectionDeleted,
     RecordingFetched,
     TranscriptCompleted,
+    TranscriptFact,
     TranscriptRevised,
 )
 
-from chat.queries import sessions, writing
+from chat.planning import Planning
+from chat.queries import sessions, summaries, writing
 
 
 async def note_media(fact: RecordingFetched | CaptionsFetched, delivery: Delivery) -> None:
@@ -29,25 +33,38 @@ async def note_media(fact: RecordingFetched | CaptionsFetched, delivery: Deliver
         await writing.save_media(rec.conn, fact.asset_id, fact.run, playable=playable)
 
 
-async def note_revision(fact: TranscriptCompleted, delivery: Delivery) -> None:
-    """Revisions only rise: one that arrives late changes nothing."""
-    async with delivery.record() as rec:
-        await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
+@dataclass(frozen=True)
+class Revisions:
+    """What newer transcripts do: citations become stale, and summaries follow as far as they are wanted."""
 
+    planning: Planning
 
-async def note_correction(fact: TranscriptRevised, delivery: Delivery) -> None:
-    """What somebody corrected is new whatever became of the run it was said in."""
-    async with replace(delivery, any_run=True).record() as rec:
-        await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
-        crash.point("chat.correction_noted")
+    async def note_revision(self, fact: TranscriptCompleted, delivery: Delivery) -> None:
+        """Revisions only rise: one that arrives late changes nothing. It is there whatever became of its run since."""
+        async with self._follow(fact, delivery):
+            pass
+
+    async def note_correction(self, fact: TranscriptRevised, delivery: Delivery) -> None:
+        """What somebody corrected is new whatever became of the run it was said in."""
+        async with self._follow(fact, delivery):
+            crash.point("chat.correction_noted")
+
+    @asynccontextmanager
+    async def _follow(self, fact: TranscriptFact, delivery: Delivery) -> AsyncGenerator[None]:
+        async with replace(delivery, any_run=True).record() as rec:
+            await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
+            await self.planning.follow(rec, fact)
+            yield
 
 
 async def forget_collection(fact: CollectionDeleted, delivery: Delivery) -> None:
-    """Sessions whose questions were asked of the collection go, with those questions."""
+    """Sessions whose questions were asked of the collection go, with those questions, and its wishes."""
     async with delivery.record() as rec:
+        await summaries.delete_wish(rec.conn, fact.collection_id)
         await sessions.delete_of_collection(rec.conn, fact.collection_id)
 
 
 async def erase(conn: Connection, asset_id: UUID) -> None:
     await writing.delete_made_from(conn, asset_id)
     await writing.delete_media(conn, asset_id)
+    await summaries.delete_of_asset(conn, asset_id)

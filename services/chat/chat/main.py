@@ -7,6 +7,7 @@ from common.events import (
     CaptionsFetched,
     CollectionDeleted,
     RecordingFetched,
+    SummaryPlanned,
     TranscriptCompleted,
     TranscriptRevised,
 )
@@ -19,17 +20,25 @@ from chat.api.answers import Answers
 from chat.api.completions import Completions
 from chat.api.messages import Messages
 from chat.api.sessions import Sessions
+from chat.api.summaries import Summaries
 from chat.asking import Asking
 from chat.bells import Bells
+from chat.chapters import ChapterReading
+from chat.editing import SummaryEditing
 from chat.following import Follower
+from chat.planning import Planning
 from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
 from chat.providers.retrieval import Retrieval
+from chat.providers.transcripts import Transcripts
 from chat.settings import ChatSettings
+from chat.summarising import Summarising
+from chat.supporting import Supporting
 from chat.talking import Talking
 from chat.writing import Writer
 
 _SWEEP_SECONDS = 5.0
+_SILENCE_SECONDS = 300.0
 _FORGET_SECONDS = 3600.0
 
 
@@ -41,15 +50,20 @@ def build(settings: ChatSettings | None = None) -> Service:
     # A proxy of the environment is for the world outside, not for a neighbour.
     embedder = httpx.AsyncClient(base_url=settings.embedder_url, timeout=settings.retrieval_seconds, trust_env=False)
     writers, bells = Writers(settings), Bells()
-    answering = Answering(Retrieval(embedder, signer), Likeness(embedder, signer), writers)
+    likeness, transcripts = Likeness(embedder, signer), Transcripts(service.store)
+    answering = Answering(Retrieval(embedder, signer), likeness, writers)
     writer = Writer(service.db, answering, writers, bells, settings)
     # Well before a silent reader counts as gone, even when a touch or two come late.
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
+    planning = Planning(service.db, service.relay, writers, settings.summary_quiet_seconds)
+    revisions = handlers.Revisions(planning)
+    summarising = Summarising(service.db, transcripts, writers, Supporting(likeness), settings)
 
     service.hear(RecordingFetched, handlers.note_media)
     service.hear(CaptionsFetched, handlers.note_media)
-    service.hear(TranscriptCompleted, handlers.note_revision)
-    service.hear(TranscriptRevised, handlers.note_correction)
+    service.hear(TranscriptCompleted, revisions.note_revision)
+    service.hear(TranscriptRevised, revisions.note_correction)
+    service.hear(SummaryPlanned, summarising.write)
     service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))
     service.hear(CollectionDeleted, handlers.forget_collection)
     asking = Asking(service.db, writer, writers, follower, settings)
@@ -58,6 +72,10 @@ def build(settings: ChatSettings | None = None) -> Service:
     talking = Talking(service.db, asking, bells)
     service.serve(Sessions(service.db, talking).routes())
     service.serve(Messages(service.db, asking, talking).routes())
+    editing, chapters = SummaryEditing(service.db, service.relay), ChapterReading(service.db, transcripts)
+    service.serve(Summaries(service.db, planning, editing, chapters).routes())
+    service.background(planning.begin_due, every_seconds=_SWEEP_SECONDS)
+    service.background(planning.begin_silent, every_seconds=_SILENCE_SECONDS)
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)

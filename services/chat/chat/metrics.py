@@ -25,3 +25,8 @@ passages = Histogram(
 )
 citations = Counter("earshot_chat_citations_total", "Citations in answers: kept, unknown or unsupported", ["fate"])
 used_tokens = Counter("earshot_chat_model_tokens_total", "Tokens that providers counted", ["provider", "direction"])
+summaries = Counter("earshot_chat_summaries_total", "Summaries by provider and outcome", ["provider", "outcome"])
+summary_steps = Counter(
+    "earshot_chat_summary_steps_total", "Steps of summaries: asked of a model, or known from before", ["step"]
+)
+statements = Counter("earshot_chat_summary_statements_total", "Statements of models: kept or unsupported", ["fate"])

@@ -59,6 +59,19 @@ class ChatSettings(ServiceSettings):
     keep_alive_seconds: float = Field(default=15, gt=0, description="Seconds between two comment lines of a stream")
     keep_days: float = Field(default=30, gt=0, description="Days that answers outside of sessions are kept")
 
+    summary_window_tokens: int = Field(
+        default=0,
+        ge=0,
+        le=2_000_000,
+        description="Tokens that the model reads and writes at once, for summaries; 0: as its provider says, else 8192",
+    )
+    summary_calls: int = Field(default=2, ge=1, le=32, description="Most stretches of one recording noted at a time")
+    summary_quiet_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="Seconds after the last correction of a transcript until its summary is written anew",
+    )
+
     @field_validator("openai_base_url", "anthropic_base_url", "embedder_url")
     @classmethod
     def _is_address(cls, value: str) -> str:

@@ -60,6 +60,7 @@ def hear(service: Service) -> None:
     service.hear(e.AssetPurged, deletion.note_purged)
     for fact in (e.AssetRegistered, e.AssetUpdated, e.AssetDeleted, e.ProcessingRestarted, e.ProcessingCancelled):
         service.hear(fact, own.repeat)
+    service.hear(e.SummaryCompleted, own.repeat)
 
 
 def serve(service: Service, settings: GatewaySettings) -> None:

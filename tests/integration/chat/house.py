@@ -14,6 +14,9 @@ import asyncpg
 import httpx
 import uvicorn
 from chat import main as chat_main
+from chat.handlers import Revisions
+from chat.planning import Planning
+from chat.providers.choice import Writers
 from chat.settings import ChatSettings
 from common.db import Database
 from common.delivery import Delivery
@@ -73,6 +76,10 @@ class House:
         response = await self.ask(user_id, question, **body)
         assert response.status_code == 200, response.text
         return response.json()
+
+    @property
+    def revisions(self) -> Revisions:
+        return Revisions(Planning(self.db, None, Writers(self.settings()), quiet_seconds=60))
 
     def delivery(self, fact: Fact, message_id: UUID | None = None) -> Delivery:
         return Delivery(fact, message_id or uuid7(), f"chat.{fact.type}", 1, "chat", self.db)

@@ -37,7 +37,7 @@ async def test_a_newer_transcript_makes_citations_stale(house: House, meeting: M
     answer = await house.answer(meeting.user_id, QUESTION)
     transcript = transcript_of([("", "other words")], asset_id=meeting.asset_id, revision=2)
     fact = await house.world.completed(transcript, run=2)
-    await handlers.note_revision(fact, house.delivery(fact))
+    await house.revisions.note_revision(fact, house.delivery(fact))
     _, found = await read(house, meeting.user_id, answer["id"])
     assert [citation["stale"] for citation in found["citations"]] == [True]  # type: ignore[attr-defined]
 
@@ -45,29 +45,29 @@ async def test_a_newer_transcript_makes_citations_stale(house: House, meeting: M
 async def test_a_correction_makes_citations_stale_whatever_became_of_the_run(house: House, meeting: Meeting) -> None:
     answer = await house.answer(meeting.user_id, QUESTION)
     newer = await house.world.completed(transcript_of([("", "a")], asset_id=meeting.asset_id, revision=1), run=2)
-    await handlers.note_revision(newer, house.delivery(newer))
+    await house.revisions.note_revision(newer, house.delivery(newer))
     _, found = await read(house, meeting.user_id, answer["id"])
     assert [citation["stale"] for citation in found["citations"]] == [False]  # type: ignore[attr-defined]
     fact = await house.world.revised(transcript_of([("", "b")], asset_id=meeting.asset_id, revision=2), run=1)
-    await handlers.note_correction(fact, house.delivery(fact, message := uuid7()))
+    await house.revisions.note_correction(fact, house.delivery(fact, message := uuid7()))
     with pytest.raises(AlreadyHandled):
-        await handlers.note_correction(fact, house.delivery(fact, message))
+        await house.revisions.note_correction(fact, house.delivery(fact, message))
     _, found = await read(house, meeting.user_id, answer["id"])
     assert [citation["stale"] for citation in found["citations"]] == [True]  # type: ignore[attr-defined]
     gone = deleted(house, meeting.asset_id)
     await lifecycle.purge(house.db, None, handlers.erase)(gone, house.delivery(gone))
     with pytest.raises(Stale):
-        await handlers.note_correction(fact, house.delivery(fact))
+        await house.revisions.note_correction(fact, house.delivery(fact))
 
 
 async def test_a_late_revision_changes_nothing_and_a_second_delivery_neither(house: House, meeting: Meeting) -> None:
     newer = await house.world.completed(transcript_of([("", "b")], asset_id=meeting.asset_id, revision=3))
     older = await house.world.completed(transcript_of([("", "a")], asset_id=meeting.asset_id, revision=2))
     message = uuid7()
-    await handlers.note_revision(newer, house.delivery(newer, message))
-    await handlers.note_revision(older, house.delivery(older))
+    await house.revisions.note_revision(newer, house.delivery(newer, message))
+    await house.revisions.note_revision(older, house.delivery(older))
     with pytest.raises(AlreadyHandled):
-        await handlers.note_revision(newer, house.delivery(newer, message))
+        await house.revisions.note_revision(newer, house.delivery(newer, message))
     assert await house.count("asset_states", "revision = 3") == 1
 
 

@@ -13,6 +13,7 @@ import pytest
 from common import envelope, topology
 from common.broker import Publisher
 from common.events import AssetDeleted, Fact
+from common.identity import IDENTITY_HEADER, Caller, Signer
 
 from tests.integration.chat import talk as talks
 from tests.integration.chat import wire
@@ -179,16 +180,30 @@ async def test_facts_come_from_the_broker(house: House, meeting: Meeting, rabbit
             sealed.exchange, sealed.routing_key, sealed.body, sealed.headers, message_id=str(sealed.id)
         )
 
-    async with process(house, free_port(), EARSHOT_ROLE="both", EARSHOT_RABBITMQ_URL=rabbitmq_url):
-        newer = transcript_of([("", "other words")], asset_id=meeting.asset_id, revision=2)
+    port = free_port()
+    async with process(house, port, EARSHOT_ROLE="both", EARSHOT_RABBITMQ_URL=rabbitmq_url):
+        newer = transcript_of([("", "the roof of the house is old")], asset_id=meeting.asset_id, revision=2)
         await publish(await house.world.completed(newer))
         await until(lambda: _at_least(house, "asset_states", "revision = 2"))
         assert await house.count("answers") == 1
+        summary = await summarise(house, meeting, port)
+        assert [one["text"] for one in summary["bottom_line"]] == ["the roof of the house is old"]
         await publish(AssetDeleted(asset_id=meeting.asset_id, run=1, collection_id=meeting.collection_id))
         await until(lambda: _at_least(house, "asset_states", "deleted_at IS NOT NULL"))
         await until(lambda: _at_least(house, "inbox", "consumer LIKE '%asset.deleted%'"))
-        assert await house.count("answers") == 0
+        assert await house.count("answers") == await house.count("summaries") == 0
     await publisher.close()
+
+
+async def summarise(house: House, meeting: Meeting, port: int) -> dict[str, Any]:
+    """By way of the broker, as everybody's."""
+    editor = Caller(meeting.user_id, asset_id=meeting.asset_id, asset_role="editor")
+    headers = {IDENTITY_HEADER: Signer("gateway", house.keys.private["gateway"]).user_token(editor)}
+    path = f"http://127.0.0.1:{port}/api/assets/{meeting.asset_id}/summary"
+    async with httpx.AsyncClient(timeout=60) as client:
+        response = await client.post(path, params={"wait": True}, headers=headers)
+    assert (response.status_code, response.json()["status"]) == (200, "ready"), response.text
+    return response.json()
 
 
 async def _at_least(house: House, table: str, where: str) -> bool:

@@ -234,3 +234,23 @@ async def test_closing_the_answer_hangs_up(protocol: Protocol, provider: Provide
     await stream.aclose()
     async with asyncio.timeout(10):
         await provider.calls[0].until_hung_up()
+
+
+async def test_the_window_is_what_the_server_says_or_unknown(
+    protocol: Protocol, model: Any, provider: Provider
+) -> None:
+    openais = {"id": "m", "object": "model", "created": 1, "owned_by": "me", "max_model_len": 4096}
+    anthropics = {"id": "m", "type": "model", "display_name": "M", "created_at": "2026-01-01T00:00:00Z"}
+    known = openais if protocol is OPENAI else anthropics | {"max_input_tokens": 4096}
+
+    async def tells(call: Call) -> None:
+        assert call.path.startswith("/v1/models/m")
+        await call.answer("200 OK", known)
+
+    async def refuses(call: Call) -> None:
+        await call.answer("404 Not Found", protocol.error_body)
+
+    provider.serve = tells
+    assert await model.window_tokens("m") == 4096
+    provider.serve = refuses
+    assert await model.window_tokens("m") is None

@@ -211,7 +211,7 @@ async def test_sessions_follow_the_world(house: House, meeting: Meeting) -> None
     answer = await talk.say(QUESTION)
     branch = await talk.branch(answer["id"])
     newer = await house.world.completed(transcript_of([("", "other")], asset_id=meeting.asset_id, revision=2), run=2)
-    await handlers.note_revision(newer, house.delivery(newer))
+    await house.revisions.note_revision(newer, house.delivery(newer))
     (_, now) = (await talk.read())["messages"]
     assert [one["stale"] for one in now["citations"]] == [True] * len(now["citations"])
     assert [one["stale"] for one in now["chunks"]] == [True] * len(now["chunks"])

@@ -21,6 +21,7 @@ from earshot.cli import (
     search,
     speakers,
     stack,
+    summary,
     transcript,
     upkeep,
 )
@@ -48,6 +49,8 @@ PANELS = {
     },
     "Reading and asking": {
         "transcript": transcript.transcript,
+        "summary": summary.summary,
+        "chapters": summary.chapters,
         "speakers": speakers.speakers,
         "analytics": analytics.analytics,
         "replace": speakers.replace,

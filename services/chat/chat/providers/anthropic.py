@@ -32,7 +32,7 @@ class Anthropic:
         try:
             stream = await self._client.messages.create(
                 model=request.model,
-                max_tokens=self._max_tokens,
+                max_tokens=request.most_tokens or self._max_tokens,
                 system=request.prompt.system,
                 messages=[{"role": "user", "content": request.prompt.user}],
                 stream=True,
@@ -49,6 +49,12 @@ class Anthropic:
         # Inside a stream the SDK lets the errors of its HTTP client through.
         except httpx2.HTTPError as error:
             yield failures.broken(repr(error))
+
+    async def window_tokens(self, model: str) -> int | None:
+        try:
+            return (await self._client.models.retrieve(model)).max_input_tokens
+        except (anthropic.AnthropicError, httpx2.HTTPError):
+            return None
 
     async def close(self) -> None:
         await self._client.close()

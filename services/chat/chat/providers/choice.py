@@ -1,10 +1,16 @@
 """Which writer answers: the provider of the settings, or the extractive one when asked for or nothing else is set."""
 
+from typing import TYPE_CHECKING
+
 from common.errors import invalid
 
 from chat.providers.extractive import Extractive
-from chat.providers.model import AnswerModel
+from chat.providers.model import AnswerModel, Windowed
 from chat.settings import ChatSettings
+
+if TYPE_CHECKING:
+    from chat.providers.anthropic import Anthropic
+    from chat.providers.openai import OpenAi
 
 # The name of the one that needs no model.
 EXTRACTIVE = "extractive"
@@ -20,10 +26,12 @@ class Writers:
         if self.provider != "extractive" and not self._models:
             raise ValueError(f"CHAT_MODEL must name the model of the provider {self.provider}")
         self._writer: AnswerModel = self._extractive
+        self._windowed: Windowed | None = None
+        self._windows: dict[str, int | None] = {}
         if self.provider == "openai":
-            self._writer = _openai(settings)
+            self._writer = self._windowed = _openai(settings)
         elif self.provider == "anthropic":
-            self._writer = _anthropic(settings)
+            self._writer = self._windowed = _anthropic(settings)
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -41,13 +49,19 @@ class Writers:
     def of(self, model: str) -> AnswerModel:
         return self._extractive if model == EXTRACTIVE else self._writer
 
+    async def window_tokens(self, model: str) -> int | None:
+        """How much the model reads and writes at once, where its provider says so; asked once."""
+        if model not in self._windows and self._windowed is not None:
+            self._windows[model] = await self._windowed.window_tokens(model)
+        return self._windows.get(model)
+
     async def close(self) -> None:
         close = getattr(self._writer, "close", None)
         if close is not None:
             await close()
 
 
-def _openai(settings: ChatSettings) -> AnswerModel:
+def _openai(settings: ChatSettings) -> "OpenAi":
     from chat.providers.openai import OpenAi
 
     return OpenAi(
@@ -58,7 +72,7 @@ def _openai(settings: ChatSettings) -> AnswerModel:
     )
 
 
-def _anthropic(settings: ChatSettings) -> AnswerModel:
+def _anthropic(settings: ChatSettings) -> "Anthropic":
     from chat.providers.anthropic import Anthropic
 
     return Anthropic(

@@ -57,6 +57,8 @@ class Request:
     """Everything a writer may need: a model reads ``prompt``, the extractive writer ``candidates``.
 
     ``selected``: the scope holds more passages than these, which were picked because they come close to the question.
+    ``as_json``: the model is to write one JSON object, where its provider can see to that. ``most_tokens``: of what
+    it writes, in place of the setting.
     """
 
     question: Question
@@ -65,6 +67,8 @@ class Request:
     prompt: Prompt
     model: str
     selected: bool = False
+    as_json: bool = False
+    most_tokens: int | None = None
 
 
 class AnswerModel(Protocol):
@@ -75,4 +79,12 @@ class AnswerModel(Protocol):
 
     def answer(self, request: Request) -> AsyncGenerator[Event]:
         """Text as it comes; the last event is Done or Failed, errors are never raised."""
+        ...
+
+
+class Windowed(Protocol):
+    """A provider that may know how much its models read at once."""
+
+    async def window_tokens(self, model: str) -> int | None:
+        """Of prompt and answer together; None where the provider does not say. Errors are never raised."""
         ...

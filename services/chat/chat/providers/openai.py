@@ -9,6 +9,8 @@ from openai.types.chat import ChatCompletionChunk
 from chat.providers import failures
 from chat.providers.model import Done, Event, Failed, Request, Text, Usage
 
+# What servers call the size of a model's window: vLLM, OpenRouter, LM Studio, and others after them.
+_WINDOWS = ("max_model_len", "context_length", "max_context_length", "context_window")
 _REASONS: dict[str, Literal["stop", "length", "refusal"]] = {"length": "length", "content_filter": "refusal"}
 
 
@@ -26,20 +28,14 @@ class OpenAi:
             max_retries=1,
         )
         # OpenAI has renamed the parameter; others understand the old name alone.
-        self._limit: dict[str, Any] = {"max_tokens" if base_url else "max_completion_tokens": max_tokens}
+        self._limit = "max_tokens" if base_url else "max_completion_tokens"
+        self._max_tokens = max_tokens
+        # Models whose server refused to hold them to JSON: they are asked for it in words alone.
+        self._without_json: set[str] = set()
 
     async def answer(self, request: Request) -> AsyncGenerator[Event]:
         try:
-            stream = await self._client.chat.completions.create(
-                model=request.model,
-                messages=[
-                    {"role": "system", "content": request.prompt.system},
-                    {"role": "user", "content": request.prompt.user},
-                ],
-                stream=True,
-                stream_options={"include_usage": True},
-                **self._limit,
-            )
+            stream = await self._begin(request)
             async with stream:
                 async for event in _read(stream):
                     yield event
@@ -52,8 +48,39 @@ class OpenAi:
         except openai.APIError as error:
             yield failures.reported(error.message)
 
+    async def window_tokens(self, model: str) -> int | None:
+        try:
+            known = (await self._client.models.retrieve(model)).model_extra or {}
+        except openai.OpenAIError:
+            return None
+        return next((size for key in _WINDOWS if isinstance(size := known.get(key), int) and size > 0), None)
+
     async def close(self) -> None:
         await self._client.close()
+
+    async def _begin(self, request: Request) -> openai.AsyncStream[ChatCompletionChunk]:
+        """A server that refuses to hold its model to JSON is asked again without."""
+        if not request.as_json or request.model in self._without_json:
+            return await self._create(request)
+        try:
+            return await self._create(request, response_format={"type": "json_object"})
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            stream = await self._create(request)
+        self._without_json.add(request.model)
+        return stream
+
+    async def _create(self, request: Request, **more: Any) -> openai.AsyncStream[ChatCompletionChunk]:
+        return await self._client.chat.completions.create(
+            model=request.model,
+            messages=[
+                {"role": "system", "content": request.prompt.system},
+                {"role": "user", "content": request.prompt.user},
+            ],
+            stream=True,
+            stream_options={"include_usage": True},
+            **{self._limit: request.most_tokens or self._max_tokens},
+            **more,
+        )
 
 
 async def _read(stream: AsyncIterator[ChatCompletionChunk]) -> AsyncGenerator[Event]:

@@ -10,6 +10,7 @@ _TOLD = frozenset(
         "recorded_at",
         "duration_seconds",
         "revision",
+        "version",
         "language",
         "engine",
         "segment_count",

@@ -1,4 +1,5 @@
-"""The gateway's own facts come back to it: their effects are long committed, only the watchers need to hear."""
+"""Facts that change nothing here: the gateway's own, whose effects are long committed, and summaries. Only the
+watchers need to hear."""
 
 from common.delivery import Delivery
 from common.events import Fact
