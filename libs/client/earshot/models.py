@@ -188,8 +188,25 @@ class Profile(Model):
     collection_id: str | None = None
     is_owner: bool = False
     consent: Consent | None = None
+    # Made without asking, by the consent of its collection's speakers.
+    by_collection: bool = False
     voiceprint_count: int = 0
     created_at: datetime | None = None
+
+
+class CollectionConsent(Model):
+    """Who agreed for all speakers of a collection, and when."""
+
+    by: str
+    at: datetime
+
+
+class CollectionProfiles(Model):
+    """Whether unknown voices of a collection make profiles; `paused` while one of its profiles is without consent."""
+
+    create: bool
+    consent: CollectionConsent | None = None
+    paused: bool = False
 
 
 class Revision(Model):

@@ -25,13 +25,17 @@ class Cue(_Part):
 
 
 class Captions(_Part):
-    """Cues in the order of their beginnings; ``notes`` are lines of ``code: sentence for a person``."""
+    """Cues in the order of their beginnings; ``notes`` are lines of ``code: sentence for a person``.
+
+    ``sound_seconds``: how long the sound lasts that they came with; None where there is none.
+    """
 
     format: SubtitleFormat
     language: str | None = None
     cues: list[Cue] = Field(min_length=1)
     notes: list[str] = []
+    sound_seconds: float | None = None
 
     @property
     def duration_seconds(self) -> float:
-        return max(cue.end for cue in self.cues)
+        return max(self.sound_seconds or 0.0, *(cue.end for cue in self.cues))

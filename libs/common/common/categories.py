@@ -17,6 +17,7 @@ Category = Literal[
     "not_subtitles",
     "archive",
     "no_audio",
+    "no_captions",
     "unsupported",
     "damaged",
     "engine_unavailable",
@@ -119,6 +120,12 @@ CATEGORIES: dict[Category, Meaning] = {
         _NOT,
         False,
         "Check the original, or export the video again with its sound; to a subtitle file add its recording.",
+    ),
+    "no_captions": Meaning(
+        "Only captions were to be used, and the recording has none that can be read in the language that is spoken.",
+        _NOT,
+        False,
+        "Add the recording again without captions=only: its sound is then recognised. Or add its subtitle file.",
     ),
     "unsupported": Meaning(
         "The format, the language, or the engine asked for is none that this installation has.",

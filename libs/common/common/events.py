@@ -8,6 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, HttpUrl, Strin
 
 Priority = Literal["interactive", "bulk"]
 KeepMedia = Literal["audio", "original", "none"]
+# What becomes of captions that a recording has already.
+CaptionsChoice = Literal["prefer", "ignore", "only"]
 Kind = Literal["recording", "document", "conversation"]
 Stage = Literal["fetch", "transcribe", "index"]
 STAGES: tuple[Stage, ...] = ("fetch", "transcribe", "index")
@@ -75,6 +77,8 @@ class RecordingOptions(Body):
     )
     # In the style that the transcript shall have; its spelling and punctuation are followed.
     initial_prompt: str | None = Field(default=None, max_length=2000)
+    # Instead of recognition: those that are good enough (prefer), none (ignore, the default), or nothing else (only).
+    captions: CaptionsChoice | None = None
 
     @model_validator(mode="after")
     def _speakers_in_order(self) -> "RecordingOptions":
@@ -165,7 +169,11 @@ class RecordingFetched(Fact):
 
 
 class CaptionsFetched(Fact):
-    """A recording's subtitles lie in the object store as JSON (``common.captions.Captions``); there is no sound."""
+    """A recording's captions lie in the object store as JSON (``common.captions.Captions``) and give its text.
+
+    A subtitle file has no sound; that of a recording which had captions comes in ``recording.fetched`` of the same run,
+    whose options say that it is not to be transcribed.
+    """
 
     type: ClassVar[str] = "captions.fetched.v1"
     captions_uri: str

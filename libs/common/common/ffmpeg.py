@@ -33,3 +33,10 @@ def ffmpeg(path: Path, *, most_errors: float) -> list[str]:
     """``most_errors``: the share of undecodable frames beyond which ffmpeg gives up with exit code 69."""
     speak = ["-progress", "pipe:1", "-nostats", "-stats_period", "0.5", "-max_error_rate", str(most_errors)]
     return ["ffmpeg", "-nostdin", "-y", *_QUIET, *speak, *reading(path)]
+
+
+def ffmpeg_track(path: Path, index: int, form: str, output: Path, *, same: bool) -> list[str]:
+    """Writes stream ``index``, a subtitle track of text, as a file of the kind ``form``; ``same``: as it is stored."""
+    taken = ["-map", f"0:{index}", "-c:s", "copy" if same else form, "-f", form]
+    # A damaged track may complain of every cue.
+    return ["ffmpeg", "-nostdin", "-y", "-hide_banner", "-v", "fatal", *reading(path), *taken, f"file:{output}"]

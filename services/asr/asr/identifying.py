@@ -16,12 +16,13 @@ from common.errors import ApiError, conflict
 from common.transcript import Speaker, Transcript
 
 from asr import metrics
+from asr.creating import Creating
 from asr.domain import corrections
-from asr.domain.matching import Match, match_voices
+from asr.domain.matching import Match, match_voices, strangers
 from asr.domain.said import Unusable, as_document, believed, lines_for
 from asr.editing import Corrected, Correction, Editing, lock_known
 from asr.providers.names import Reader, ReaderFailed
-from asr.queries import profiles, speaker_settings, suggestions, tasks, transcripts, voiceprints
+from asr.queries import collection_consents, profiles, speaker_settings, suggestions, tasks, transcripts, voiceprints
 from asr.queries.suggestions import State
 from asr.queries.tasks import Task
 from asr.queries.transcripts import Revision
@@ -100,6 +101,7 @@ class Identifying:
             known = await voiceprints.known_where(conn, asset_id, sorted({one.model for one in own}))
             rules = await speaker_settings.rules_where(conn, asset_id, self.least)
             decided = await suggestions.decided_pairs(conn, asset_id, newest.base_revision)
+            creating = await collection_consents.is_creating(conn, asset_id)
         taken = frozenset(speaker.profile_id for speaker in newest.speakers if speaker.profile_id is not None)
         found = await asyncio.to_thread(match_voices, own, known, rules, taken)
         found = [match for match in found if decided.get((match.speaker_id, match.profile_id)) != "rejected"]
@@ -108,6 +110,9 @@ class Identifying:
         named = [await self._name(task, match) for match in sure]
         if not all(named):
             raise _Moved
+        unheard_of = [one for one in own if one.speaker_id not in {speaker_id for speaker_id, _ in decided}]
+        for speaker_id in strangers(unheard_of, found) if creating else ():
+            await Creating(self.db, self.editing, self.least).make_profile(asset_id, speaker_id)
 
     async def _suggest(self, newest: Revision, task: Task, found: list[Match]) -> None:
         """Only of profiles that still have consent, and in the transaction in which nobody can revoke it."""

@@ -16,6 +16,7 @@ from common.events import (
 from common.service import Service
 
 from asr.api.analytics import make_analytics_router
+from asr.api.collection_profiles import CollectionProfilesApi
 from asr.api.editing import EditingApi
 from asr.api.profiles import ProfilesApi
 from asr.api.speech import PATH, make_speech_router
@@ -131,6 +132,7 @@ def serve(service: Service, settings: AsrSettings, tools: Tools) -> None:
     service.serve(make_analytics_router(service.db))
     service.serve(EditingApi(tools.editing, enrolling).routes())
     service.serve(ProfilesApi(tools.editing).routes())
+    service.serve(CollectionProfilesApi(tools.editing).routes())
     service.serve(SuggestionsApi(enrolling).routes())
     service.serve(make_speech_router(tools.speech, settings.request_bytes))
     service.streaming_paths = (*service.streaming_paths, PATH)

@@ -18,6 +18,11 @@ steps = Histogram(
     buckets=(0.05, 0.2, 0.5, 1, 2, 5, 15, 60, 180, 600),
 )
 recorded = Counter("earshot_fetcher_recorded_seconds_total", "Seconds of sound made ready for recognition")
+captions = Counter(
+    "earshot_fetcher_captions_total",
+    "Recordings whose own captions were asked for, by what became of them",
+    ["outcome"],
+)
 
 
 def step(name: str) -> AbstractContextManager[None]:

@@ -182,3 +182,28 @@ async def test_captions_of_another_recording_are_told(desk: Desk, told: Told, to
     fact = await add_sound(desk, to_flac)
     assert [line.partition(":")[0] for line in fact.warnings] == ["captions_not_heard"]
     assert [segment["text"] for segment in (await desk.read())["segments"]] == TEXTS
+
+
+async def test_captions_that_came_with_the_sound_are_the_transcript_until_it_is_listened_to(
+    desk: Desk, to_flac: Callable[..., Path]
+) -> None:
+    captions, flac = CAPTIONS.model_copy(update={"sound_seconds": 52.0}), to_flac(SECOND, 11.6)
+    # In either order, for nothing keeps the two in order.
+    for run, text_first in ((2, True), (3, False)):
+        sound = await desk.bench.fetched(flac, run, transcribe=False)
+        facts = [sound, await fetched(desk.bench, captions, run)]
+        for fact in reversed(facts) if text_first else facts:
+            await desk.bench.hand(fact)
+        (read,) = await desk.bench.take()
+        assert isinstance(read, TranscriptCompleted)
+        assert (read.engine, read.duration_seconds, read.run) == ("captions", 52.0, run)
+    # Again from the text, as long as nobody asks for the sound.
+    await desk.bench.hand(restarted(desk, 4))
+    (again,) = await desk.bench.take()
+    assert isinstance(again, TranscriptCompleted)
+    assert again.engine == "captions"
+    await desk.bench.hand(restarted(desk, 5, recognise=True))
+    (listened,) = await desk.bench.go_on()
+    assert isinstance(listened, TranscriptCompleted)
+    assert listened.engine == "captions+pocketsphinx"
+    assert [segment["text"] for segment in (await desk.read())["segments"]] == TEXTS

@@ -72,3 +72,27 @@ def test_a_profile_is_changed(run, server, known):
         ("POST", {"into": BEN["id"]}),
         ("DELETE", None),
     ]
+
+
+def test_profiles_are_made_by_themselves_where_all_agreed(run, server, sample):
+    home = {"id": "00000000-0000-7000-8000-0000000000c1", "name": "Board", "role": "owner"}
+    server.on("GET", "/api/collections", {"items": [home], "next_cursor": None})
+    path = f"/api/collections/{home['id']}/speaker-profiles"
+    on = {"create": True, "consent": {"by": "Policy", "at": "2026-03-01T00:00:00Z"}, "paused": True}
+    off = {"create": False, "consent": None, "paused": False}
+    server.on("POST", f"{path}/consent", on)
+    server.on("PUT", path, on)
+    server.on("GET", path, off)
+    begun = run("profiles", "auto", "Board", "--consent-by", "Policy")
+    assert (begun.stdout.strip(), "Paused" in begun.stderr) == ("on  consent by Policy, 2026-03-01", True)
+    assert run("profiles", "auto", "Board").stdout.strip() == "off  no consent"
+    assert run("profiles", "auto", "Board", "--off").exit_code == 0
+    assert run("profiles", "auto", "Board", "--revoke").exit_code == 0
+    assert run("profiles", "auto", "Board", "--off", "--revoke").exit_code == 1
+    sent = [(one.method, one.json) for one in server.asked if one.method != "GET"]
+    assert sent == [
+        ("POST", {"granted": True, "by": "Policy", "at": None}),
+        ("PUT", {"create": True}),
+        ("PUT", {"create": False}),
+        ("POST", {"granted": False, "by": None, "at": None}),
+    ]

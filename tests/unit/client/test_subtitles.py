@@ -63,3 +63,16 @@ def test_listening_again_is_asked_for_by_name(run, server, sample):
     for options, body in (([], {}), (["--recognise"], {"recognise": True})):
         assert run("retry", asset["id"], *options).exit_code == 0
         assert server.asked[-1].json == body
+
+
+def test_captions_are_asked_for_of_recordings_and_not_of_what_is_captions(run, server, sample, tmp_path):
+    (tmp_path / "talk.mkv").write_bytes(b"\x1aE\xdf\xa3")
+    (tmp_path / "talk.vtt").write_text("WEBVTT\n")
+    server.on("POST", "/api/recordings/upload", {"asset": sample.asset(), "job": sample.job()}, 202)
+    server.on("POST", "/api/transcripts/upload", {"jobs": [sample.job(2)], "refused": []}, 202)
+    server.on("GET", f"/api/assets/{sample.job(2)['asset_id']}", sample.asset(2))
+    for files in (["talk.vtt", "talk.mkv"], ["talk.mkv", "talk.vtt"]):
+        assert run("add", *files, "--captions", "only", "--detach").exit_code == 0
+    sent = [(one.path, b'name="captions"' in one.body) for one in server.asked if one.path.endswith("/upload")]
+    assert sorted(sent) == [("/api/recordings/upload", True)] * 2 + [("/api/transcripts/upload", False)] * 2
+    assert run("add", "talk.mkv", "--captions", "perhaps").exit_code == 2

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,6 +18,7 @@ from earshot.resources.transcripts import SUBTITLES
 from earshot.timecode import size
 
 INTERRUPTED = 130
+Captions = Literal["prefer", "ignore", "only"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Wishes:
     title: str | None
     language: str | None
     to: str | None = None
+    captions: str | None = None
 
     def fields(self, session: Session) -> RecordingFields:
         fields: RecordingFields = {}
@@ -37,6 +39,8 @@ class Wishes:
             fields["title"] = self.title
         if self.language:
             fields["language"] = self.language
+        if self.captions:
+            fields["captions"] = self.captions
         if self.to:
             fields["asset_id"] = resolve_asset(session.client, self.to).id
         return fields
@@ -51,6 +55,13 @@ def add(
     language: Annotated[str | None, typer.Option(help="The language spoken, like en.")] = None,
     to: Annotated[
         str | None, typer.Option(metavar="ID", help="The recording, added as subtitles, that this is the sound of.")
+    ] = None,
+    captions: Annotated[
+        Captions | None,
+        typer.Option(
+            help="Those within the recording instead of recognition: good ones (prefer), nothing else (only), or none "
+            "(ignore, the default)."
+        ),
     ] = None,
     detach: Annotated[
         bool | None,
@@ -69,6 +80,8 @@ def add(
 
         earshot add *.flac --detach
 
+        earshot add talk.mkv --captions prefer   (the words of its own subtitles, where they are good enough)
+
         earshot add talk.vtt   (also .srt, .ttml, and .zip of them: the words are taken as they are)
 
         earshot add talk.mp3 --to @last   (its sound, which gives those words exact times)
@@ -79,7 +92,7 @@ def add(
         )
     if to and (len(what) > 1 or is_subtitles(what[0])):
         raise EarshotError("A recording has one sound.", advice="Give one recording with --to: a file or an address.")
-    fields = Wishes(collection, title, language, to).fields(session)
+    fields = Wishes(collection, title, language, to, captions).fields(session)
     follows = not detach if detach is not None else session.out.stderr.is_terminal
     with view_for(session.out) as view:
         accepted, refused = send_all(session, what, fields, view)
@@ -152,8 +165,11 @@ def send_subtitles(
     session: Session, path: Path, fields: RecordingFields, view: View
 ) -> tuple[list[Accepted], list[EarshotError]]:
     """One file, or a ZIP of them: what was taken, and why the rest was not."""
+    # It is captions already.
+    own: RecordingFields = {**fields}
+    own.pop("captions", None)
     taken = session.client.transcripts.upload(
-        path, lambda sent, total: view.show(f"Upload {path.name}", sent / max(total, 1), size(total)), **fields
+        path, lambda sent, total: view.show(f"Upload {path.name}", sent / max(total, 1), size(total)), **own
     )
     accepted = [Accepted(asset=session.client.assets.get(job.asset_id), job=job) for job in taken.jobs]
     return accepted, [EarshotError(f"{one.filename}: {one.reason}", advice=one.advice) for one in taken.refused]

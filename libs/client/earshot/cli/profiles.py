@@ -12,7 +12,7 @@ from earshot.models import Profile
 from earshot.resolve import is_uuid, resolve_collection
 
 profiles = typer.Typer(
-    no_args_is_help=True, help="Speaker profiles: list, create, show, rename, consent, merge, delete."
+    no_args_is_help=True, help="Speaker profiles: list, create, show, rename, consent, auto, merge, delete."
 )
 
 Which = Annotated[str, typer.Argument(metavar="PROFILE", help="Its name or id.")]
@@ -139,6 +139,47 @@ def delete_profile(
         session.out.line(f"{profile.name}  deleted")
 
 
+@command
+def make_by_itself(
+    session: Session,
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="Its name or id.")],
+    consent_by: Annotated[
+        str | None, typer.Option("--consent-by", help="Who agreed for all its speakers: note that, and begin.")
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Make no more; those there are stay.")] = False,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Also delete what is kept by that consent, at once.")
+    ] = False,
+) -> None:
+    """Let voices that nobody knows make profiles in a collection, or show whether they do.
+
+    Examples:
+
+        earshot profiles auto Board --consent-by "Policy of March, signed by all"
+
+        earshot profiles auto Board --revoke
+    """
+    if bool(consent_by) + off + revoke > 1:
+        raise EarshotError("Give one of --consent-by, --off and --revoke.", advice="See: earshot profiles auto --help")
+    which, known = resolve_collection(session.client, collection).id, session.client.profiles
+    if consent_by:
+        known.consent_of_collection(which, granted=True, by=consent_by)
+        now = known.make_in_collection(which, create=True)
+    elif off:
+        now = known.make_in_collection(which, create=False)
+    elif revoke:
+        now = known.consent_of_collection(which, granted=False)
+    else:
+        now = known.of_collection(which)
+    if session.as_json:
+        session.out.json(now.to_json())
+        return
+    agreed_by = f"consent by {now.consent.by}, {now.consent.at:%Y-%m-%d}" if now.consent else "no consent"
+    session.out.line(f"{'on' if now.create else 'off'}  {agreed_by}")
+    if now.create and now.paused:
+        session.out.note("Paused: a profile of the collection is without consent, and an unknown voice may be theirs.")
+
+
 def tell(session: Session, profile: Profile, done: str) -> None:
     if session.as_json:
         session.out.json(profile.to_json())
@@ -162,5 +203,6 @@ profiles.command("create")(create_profile)
 profiles.command("show")(show_profile)
 profiles.command("rename")(rename_profile)
 profiles.command("consent")(change_consent)
+profiles.command("auto")(make_by_itself)
 profiles.command("merge")(merge_profile)
 profiles.command("delete")(delete_profile)

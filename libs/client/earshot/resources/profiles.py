@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from earshot.models import Page, Profile
+from earshot.models import CollectionProfiles, Page, Profile
 from earshot.paging import pages
 from earshot.resources.recordings import once
 from earshot.transport import Transport, given
@@ -54,3 +54,20 @@ class Profiles:
     def delete(self, profile_id: str) -> None:
         """With its voiceprints; names that were given stay."""
         self._transport.request("DELETE", f"/api/speaker-profiles/{profile_id}")
+
+    def of_collection(self, collection_id: str) -> CollectionProfiles:
+        """Whether voices that nobody knows make profiles there by themselves."""
+        return self._transport.fetch(CollectionProfiles, "GET", f"/api/collections/{collection_id}/speaker-profiles")
+
+    def make_in_collection(self, collection_id: str, *, create: bool) -> CollectionProfiles:
+        """For its owners; 409 without consent of its speakers. Switched off, profiles that are there stay."""
+        path = f"/api/collections/{collection_id}/speaker-profiles"
+        return self._transport.fetch(CollectionProfiles, "PUT", path, json={"create": create})
+
+    def consent_of_collection(
+        self, collection_id: str, *, granted: bool, by: str | None = None, at: datetime | None = None
+    ) -> CollectionProfiles:
+        """Of all its speakers. Revoked, no more profiles are made, and what was kept by it is deleted at once."""
+        body = {"granted": granted, "by": by, "at": at.isoformat() if at else None}
+        path = f"/api/collections/{collection_id}/speaker-profiles/consent"
+        return self._transport.fetch(CollectionProfiles, "POST", path, json=body)

@@ -79,6 +79,7 @@ class SpeakerProfile(BaseModel):
     collection_id: UUID | None
     is_owner: bool
     consent: ConsentState | None
+    by_collection: bool = Field(description="Made without asking, by the consent of the collection's speakers")
     voiceprint_count: int
     created_at: datetime
     updated_at: datetime
@@ -99,6 +100,7 @@ class SpeakerProfile(BaseModel):
             collection_id=profile.collection_id,
             is_owner=profile.is_owner,
             consent=consent,
+            by_collection=profile.by_collection,
             voiceprint_count=profile.voiceprint_count,
             created_at=profile.created_at,
             updated_at=profile.updated_at,
@@ -150,7 +152,7 @@ class ProfilesApi:
         self, body: ProfileNew, caller: CurrentCaller, response: Response, once: OnceKey = None
     ) -> SpeakerProfile:
         """A collection's profile needs the role editor there; without a collection it is yours alone."""
-        consent = _consent(body.consent.by, body.consent.at) if body.consent else None
+        consent = consent_of(body.consent.by, body.consent.at) if body.consent else None
         async with self.editing.begin() as tx:
             if body.collection_id is not None:
                 await _may_edit_in(tx.conn, caller, body.collection_id)
@@ -197,7 +199,7 @@ class ProfilesApi:
             profile = await _lock(tx.conn, caller, profile_id)
             if body.granted:
                 by = body.by or profile.consent_by or profile.name
-                await profiles.give_consent(tx.conn, profile_id, _consent(by, body.at), caller.user_id)
+                await profiles.give_consent(tx.conn, profile_id, consent_of(by, body.at), caller.user_id)
                 await tasks.ask_to_give(tx.conn, profile_id)
             else:
                 await profiles.revoke_consent(tx.conn, profile_id, caller.user_id)
@@ -226,7 +228,8 @@ class ProfilesApi:
             return SpeakerProfile.of(await _find(tx.conn, caller, body.into))
 
 
-def _consent(by: str, at: datetime | None) -> Consent:
+def consent_of(by: str, at: datetime | None) -> Consent:
+    """Given now where no time is said. Raises ApiError 422 for one in the future."""
     now = datetime.now(UTC)
     if at is not None and at > now + _AHEAD:
         raise invalid("at: consent cannot be given in the future.", advice="Give the time at which they agreed.")

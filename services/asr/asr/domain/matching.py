@@ -64,6 +64,16 @@ def match_voices(
     return _with_sure(found, {one.speaker_id: one for one in speakers}, known, rules, taken)
 
 
+def strangers(speakers: Sequence[Voiceprint], found: Sequence[Match]) -> list[str]:
+    """Those who sound like nobody that is known, and say enough to be known by; never by the built-in encoder."""
+    like_somebody = {match.speaker_id for match in found}
+    return [
+        one.speaker_id
+        for one in speakers
+        if one.speaker_id not in like_somebody and one.model != BUILTIN and one.seconds >= _ENOUGH_SECONDS
+    ]
+
+
 def _of_one_model(model: str, speakers: Sequence[Voiceprint], known: Sequence[Known], rules: Rules) -> list[Match]:
     voices = {one.profile_id: voice for one in known if (voice := _voice_of(one, model, speakers)) is not None}
     if not voices:

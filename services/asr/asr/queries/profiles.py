@@ -20,7 +20,7 @@ IN_SCOPE = """
 """
 _COLUMNS = """
     p.id, p.collection_id, p.made_by, p.name, p.is_owner, p.consented, p.consent_by, p.consent_at,
-    p.consent_revoked_at, p.created_at, p.updated_at,
+    p.consent_revoked_at, p.by_collection, p.created_at, p.updated_at,
     (SELECT count(*) FROM profile_voiceprints AS g WHERE g.profile_id = p.id) AS voiceprint_count,
     CASE WHEN p.collection_id IS NULL THEN 'owner' ELSE (
         SELECT x.role FROM gateway.access AS x WHERE x.user_id = $1 AND x.collection_id = p.collection_id) END AS role
@@ -29,7 +29,10 @@ _COLUMNS = """
 
 @dataclass(frozen=True)
 class Profile:
-    """A person who is known across recordings, as one user sees them; ``role`` is that user's in the profile."""
+    """A person who is known across recordings, as one user sees them; ``role`` is that user's in the profile.
+
+    ``by_collection``: made without asking, by the consent of the collection's speakers.
+    """
 
     id: UUID
     collection_id: UUID | None
@@ -40,6 +43,7 @@ class Profile:
     consent_by: str | None
     consent_at: datetime | None
     consent_revoked_at: datetime | None
+    by_collection: bool
     created_at: datetime
     updated_at: datetime
     voiceprint_count: int
@@ -56,7 +60,10 @@ class Consent:
 
 @dataclass(frozen=True)
 class NewProfile:
-    """What a profile is made of; ``request_key`` is the creation's Idempotency-Key, if it has one."""
+    """What a profile is made of; ``request_key`` is the creation's Idempotency-Key, if it has one.
+
+    ``by_collection``: its consent is the one that the collection's speakers have given at once.
+    """
 
     id: UUID
     collection_id: UUID | None
@@ -66,6 +73,7 @@ class NewProfile:
     consent: Consent | None
     request_key: str | None
     fingerprint: bytes
+    by_collection: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,8 +96,8 @@ async def add_profile(conn: Connection, new: NewProfile) -> Made:
     row = await conn.fetchrow(
         """
         INSERT INTO speaker_profiles AS p (id, collection_id, made_by, name, is_owner, consent_by, consent_at,
-            consent_noted_by, request_key, request_fingerprint)
-        VALUES ($1, $2, $3::uuid, $4, $5, $6::text, $7, CASE WHEN $6::text IS NOT NULL THEN $3::uuid END, $8, $9)
+            consent_noted_by, request_key, request_fingerprint, by_collection)
+        VALUES ($1, $2, $3::uuid, $4, $5, $6::text, $7, CASE WHEN $6::text IS NOT NULL THEN $3::uuid END, $8, $9, $10)
         ON CONFLICT (made_by, request_key) DO UPDATE SET request_key = p.request_key
         RETURNING id, (xmax = 0) AS fresh, request_fingerprint AS fingerprint
         """,
@@ -102,6 +110,7 @@ async def add_profile(conn: Connection, new: NewProfile) -> Made:
         new.consent.at if new.consent else None,
         new.request_key,
         new.fingerprint,
+        new.by_collection,
     )
     assert row is not None
     return Made(**row)
@@ -185,7 +194,7 @@ async def give_consent(conn: Connection, profile_id: UUID, consent: Consent, not
     await conn.execute(
         """
         UPDATE speaker_profiles SET consent_by = $2, consent_at = $3, consent_noted_by = $4,
-            consent_revoked_at = NULL, updated_at = now()
+            consent_revoked_at = NULL, by_collection = false, updated_at = now()
         WHERE id = $1
         """,
         profile_id,
@@ -199,8 +208,9 @@ async def revoke_consent(conn: Connection, profile_id: UUID, noted_by: UUID) -> 
     """With everything that was made by it: what the voice sounds like, and who it might be."""
     await conn.execute(
         """
-        UPDATE speaker_profiles SET consent_revoked_at = now(), consent_noted_by = $2, updated_at = now()
-        WHERE id = $1 AND consented
+        UPDATE speaker_profiles SET consent_revoked_at = coalesce(consent_revoked_at, now()), consent_noted_by = $2,
+            by_collection = false, updated_at = now()
+        WHERE id = $1 AND (consented OR by_collection)
         """,
         profile_id,
         noted_by,
@@ -253,6 +263,7 @@ async def delete_profile(conn: Connection, profile_id: UUID) -> None:
 async def delete_of_collection(conn: Connection, collection_id: UUID) -> None:
     await conn.execute("DELETE FROM speaker_profiles WHERE collection_id = $1", collection_id)
     await conn.execute("DELETE FROM speaker_settings WHERE collection_id = $1", collection_id)
+    await conn.execute("DELETE FROM collection_consents WHERE collection_id = $1", collection_id)
 
 
 async def people_of(conn: Connection, asset_id: UUID, profile_ids: list[UUID]) -> dict[UUID, tuple[UUID, str]]:

@@ -33,6 +33,20 @@ async def ask(conn: Connection, kind: Kind, asset_id: UUID) -> None:
     await conn.execute(f"INSERT INTO speaker_tasks AS w (kind, asset_id) VALUES ($1, $2) {_AGAIN}", kind, asset_id)
 
 
+async def ask_in_collection(conn: Connection, collection_id: UUID) -> None:
+    """Whose voices are those in the collection's recordings."""
+    await conn.execute(
+        f"""
+        INSERT INTO speaker_tasks AS w (kind, asset_id)
+        SELECT 'match', s.asset_id FROM gateway.asset_scope AS s
+        WHERE s.collection_id = $1 AND NOT s.deleted
+            AND EXISTS (SELECT FROM voiceprints AS v WHERE v.asset_id = s.asset_id)
+        ORDER BY s.asset_id {_AGAIN}
+        """,
+        collection_id,
+    )
+
+
 async def ask_to_follow(conn: Connection, profile_id: UUID, made_by: UUID) -> int:
     """Every recording in whose newest revision somebody carries the profile. Returns how many there are."""
     status = await conn.execute(

@@ -5,9 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from fetcher.domain.captions.language import code_of
+
 _CLOCK = re.compile(r"(\d+):(\d{2}):(\d{2}(?:\.\d+)?)", re.ASCII)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 _MOST_TAG_CHARACTERS = 300
+# What programs write into MP4 where nobody gave a title.
+_NO_TITLES = ("SubtitleHandler", "SubtitleMediaHandler")
+# As platforms and the programs that save from them name what a machine wrote.
+_AUTOMATIC = re.compile(r"\bauto(?:matic|matically)?\b|\bauto-?generated\b|\bASR\b|speech recognition", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,23 @@ class SoundTrack:
     channels: int | None
     bit_rate_bps: int | None
     duration_seconds: float | None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class CaptionTrack:
+    """Subtitles within a file; ``language`` as an ISO 639-1 code, where the file tells.
+
+    ``automatic``: its title says that a machine wrote it. ``partial``: it holds foreign words only, or a commentary.
+    """
+
+    index: int
+    codec: str
+    language: str | None = None
+    title: str | None = None
+    automatic: bool = False
+    default: bool = False
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +70,7 @@ class MediaFacts:
     title: str | None = None
     date: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    captions: tuple[CaptionTrack, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The flat form that travels in ``recording.fetched`` and is shown by the API; absent facts are left out."""
@@ -85,6 +109,7 @@ def read_facts(probed: Mapping[str, Any], size_bytes: int) -> MediaFacts:
         has_still=any(picture.still for picture in pictures),
         title=_text(tags.get("title")),
         date=_text(tags.get("creation_time") or tags.get("date")),
+        captions=tuple(_captions(stream) for stream in streams if stream.get("codec_type") == "subtitle"),
     )
 
 
@@ -96,7 +121,7 @@ def _best_sound(streams: Sequence[Mapping[str, Any]]) -> SoundTrack | None:
 
 
 def _sound(stream: Mapping[str, Any]) -> SoundTrack:
-    tags = {str(key).upper(): value for key, value in _mapping(stream.get("tags")).items()}
+    tags = _tags(stream)
     return SoundTrack(
         index=_whole(stream.get("index")) or 0,
         codec=str(stream["codec_name"]),
@@ -104,7 +129,28 @@ def _sound(stream: Mapping[str, Any]) -> SoundTrack:
         channels=_whole(stream.get("channels")),
         bit_rate_bps=_whole(stream.get("bit_rate")),
         duration_seconds=_number(stream.get("duration")) or _clock(tags.get("DURATION")),
+        language=code_of(_text(tags.get("LANGUAGE"))),
     )
+
+
+def _captions(stream: Mapping[str, Any]) -> CaptionTrack:
+    tags, marked = _tags(stream), _mapping(stream.get("disposition"))
+    title = _text(tags.get("TITLE") or tags.get("HANDLER_NAME"))
+    if title in _NO_TITLES:
+        title = None
+    return CaptionTrack(
+        index=_whole(stream.get("index")) or 0,
+        codec=str(stream.get("codec_name", "unknown")),
+        language=code_of(_text(tags.get("LANGUAGE"))),
+        title=title,
+        automatic=_AUTOMATIC.search(title or "") is not None,
+        default=bool(marked.get("default")),
+        partial=bool(marked.get("forced") or marked.get("comment")),
+    )
+
+
+def _tags(stream: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(key).upper(): value for key, value in _mapping(stream.get("tags")).items()}
 
 
 def _picture(stream: Mapping[str, Any]) -> Picture:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common import objects
@@ -14,7 +14,9 @@ from common.objects import Kept
 from common.store import ObjectStore
 
 from fetcher import metrics
-from fetcher.domain.containers import AUDIO, AUDIO_SUFFIX, ORIGINAL, PLAYBACK, PLAYBACK_SUFFIX, naming_of
+from fetcher.domain.containers import AUDIO, AUDIO_SUFFIX, CAPTIONS, ORIGINAL, PLAYBACK, PLAYBACK_SUFFIX, naming_of
+from fetcher.domain.facts import MediaFacts
+from fetcher.handlers.captioning import Brought, Captioner
 from fetcher.handlers.watching import Watcher
 from fetcher.providers.media.convert import Copies, convert
 from fetcher.providers.media.probe import probe
@@ -28,6 +30,7 @@ class Copier:
 
     db: Database
     store: ObjectStore
+    captioner: Captioner
     turns: asyncio.Semaphore
     max_seconds: float
     patience_seconds: float
@@ -38,6 +41,8 @@ class Copier:
         """Raises CannotProcess for what is no recording, Continue when no turn came."""
         with metrics.step("probe"):
             facts = await probe(source)
+        with workspace.room() as room, metrics.steps.labels("captions").time():
+            brought = await self.captioner.look_into(source, facts, wanted, room)
         async with self._turn():
             watcher.next_step()
             with workspace.room() as room, metrics.step("convert"):
@@ -50,8 +55,12 @@ class Copier:
                     heard=lambda seconds: watcher.heard(seconds, facts.duration_seconds),
                 )
                 kept = await self._keep(source, copies, wanted)
+                if brought.captions is not None:
+                    timed = brought.captions.model_copy(update={"sound_seconds": copies.duration_seconds})
+                    kept[CAPTIONS] = await self.captioner.keep(timed, room)
         metrics.recorded.inc(copies.duration_seconds)
-        return kept, RecordingRow(wanted.run, copies.duration_seconds, copies.facts.as_json())
+        told = _with_warning(copies.facts, brought).as_json() | brought.facts
+        return kept, RecordingRow(wanted.run, copies.duration_seconds, told)
 
     async def _keep(self, source: Path, copies: Copies, wanted: AssetRegistered) -> dict[str, Kept]:
         with metrics.step("store"):
@@ -74,3 +83,11 @@ class Copier:
             yield
         finally:
             self.turns.release()
+
+
+def _with_warning(facts: MediaFacts, brought: Brought) -> MediaFacts:
+    """Captions that were asked for and not used are no failure, but to be told."""
+    if not brought.why:
+        return facts
+    warning = f"The recording's captions were not used, because {brought.why}; its sound is recognised instead."
+    return replace(facts, warnings=(*facts.warnings, warning))

@@ -191,8 +191,15 @@ async def _record(rec: Recording, wanted: AssetRegistered, copies: dict[str, Kep
     for name, kept in sorted(copies.items()):
         await objects.refer(rec.conn, kept, wanted.asset_id, name)
     await queries.save_recording(rec.conn, wanted.asset_id, row)
-    captioned = _wanted_copy(wanted) == CAPTIONS
-    await rec.say(_captions_fetched(wanted, copies, row) if captioned else _fetched(wanted, copies, row))
+    if _wanted_copy(wanted) == CAPTIONS:
+        await rec.say(_captions_fetched(wanted, copies, row, row.media_facts["cues"]))
+    elif (brought := row.media_facts.get("captions")) is None:
+        await rec.say(_fetched(wanted, copies, row))
+    else:
+        # The sound is there to be played, and to be listened to later; the text comes from the captions.
+        unheard = wanted.options.model_copy(update={"transcribe": False})
+        sound = _fetched(wanted.model_copy(update={"options": unheard}), copies, row)
+        await rec.say(sound, _captions_fetched(wanted, copies, row, brought["cues"]))
 
 
 def _wanted_copy(wanted: AssetRegistered) -> str:
@@ -219,7 +226,9 @@ def _fetched(wanted: AssetRegistered, copies: dict[str, Kept], row: queries.Reco
     )
 
 
-def _captions_fetched(wanted: AssetRegistered, copies: dict[str, Kept], row: queries.RecordingRow) -> CaptionsFetched:
+def _captions_fetched(
+    wanted: AssetRegistered, copies: dict[str, Kept], row: queries.RecordingRow, cue_count: int
+) -> CaptionsFetched:
     captions = copies[CAPTIONS]
     return CaptionsFetched(
         asset_id=wanted.asset_id,
@@ -230,7 +239,7 @@ def _captions_fetched(wanted: AssetRegistered, copies: dict[str, Kept], row: que
         captions_sha256=captions.sha256,
         captions_bytes=captions.size_bytes,
         duration_seconds=row.duration_seconds,
-        cue_count=row.media_facts["cues"],
+        cue_count=cue_count,
         title=wanted.title,
         media_facts=row.media_facts,
         options=wanted.options,

@@ -6,7 +6,7 @@ from uuid import UUID
 from common import crash
 from common.db import Connection
 from common.errors import ApiError, Stale, conflict, invalid
-from common.events import KeepMedia, Priority, RecordingOptions, Source
+from common.events import CaptionsChoice, KeepMedia, Priority, RecordingOptions, Source
 from common.ids import uuid7
 from common.outbox import Transaction
 from fastapi import APIRouter, Response
@@ -53,6 +53,11 @@ class RecordingFields(PlacedFields):
     key_terms: list[Term] = Field(
         default_factory=list, max_length=100, description="As they are spelled; the collection's are added behind them"
     )
+    captions: CaptionsChoice | None = Field(
+        default=None,
+        description="Captions within the recording instead of recognition: `prefer` those that are good enough, `only` "
+        "them and fail without, or `ignore` them (the default)",
+    )
     asset_id: UUID | None = Field(
         default=None,
         description="A recording that was added as a subtitle file: this is its sound, and its text stays",
@@ -65,6 +70,16 @@ class RecordingFields(PlacedFields):
             raise ValueError(f"the recording of asset_id has its own {', '.join(sorted(known))}; leave it out")
         if self.asset_id is not None and not self.transcribe:
             raise ValueError("the sound of a subtitle file is added to be listened to; leave transcribe out")
+        return self
+
+    @model_validator(mode="after")
+    def _one_text(self) -> "RecordingFields":
+        if self.captions in (None, "ignore"):
+            return self
+        if self.asset_id is not None:
+            raise ValueError("the recording of asset_id has its captions, and they stay; leave captions out")
+        if not self.transcribe:
+            raise ValueError(f"captions={self.captions} asks for a transcript; leave transcribe out")
         return self
 
     @model_validator(mode="after")

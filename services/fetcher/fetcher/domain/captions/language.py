@@ -27,11 +27,31 @@ _SCRIPTS = {
     "el": re.compile(r"[\u0370-\u03ff]"),
     "hi": re.compile(r"[\u0900-\u097f]"),
 }
+# ISO 639-2 as media files have it, by 639-1; where a language has two such codes, both.
+_LONG = (
+    "en:eng de:deu,ger fr:fra,fre es:spa it:ita pt:por nl:nld,dut sv:swe pl:pol ru:rus ja:jpn ko:kor zh:zho,chi ar:ara "
+    "he:heb el:ell,gre hi:hin uk:ukr tr:tur da:dan no:nor fi:fin cs:ces,cze sk:slk,slo hu:hun ro:ron,rum bg:bul hr:hrv "
+    "sr:srp sl:slv vi:vie id:ind th:tha ms:msa,may ca:cat et:est lv:lav lt:lit fa:fas,per eu:eus,baq cy:cym,wel "
+    "is:isl,ice ka:kat,geo hy:hye,arm mk:mkd,mac sq:sqi,alb"
+)
+_SHORT = {
+    long: short for short, _, longs in (each.partition(":") for each in _LONG.split()) for long in longs.split(",")
+}
+# Undetermined, several, none, and those without a code.
+_NO_LANGUAGE = frozenset({"und", "mul", "zxx", "mis", "unk"})
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _ENOUGH_CUES = 2000
 # Of all words so many are common ones, and clearly more than of the next language.
 _LEAST_SHARE, _CLEARLY = 0.1, 1.3
 _LEAST_HITS = 3
+
+
+def code_of(tag: str | None) -> str | None:
+    """``en`` for ``en``, ``eng`` and ``en-US``; None for what names no language."""
+    first = re.split(r"[-_]", (tag or "").strip().lower(), maxsplit=1)[0]
+    if not 2 <= len(first) <= 3 or not first.isalpha() or first in _NO_LANGUAGE:
+        return None
+    return _SHORT.get(first, first)
 
 
 def language_of(texts: Iterable[str]) -> str | None:

@@ -115,3 +115,13 @@ def unknown_packing() -> CannotProcess:
         category="unsupported",
         advice="Make the ZIP again with the usual compression (deflate).",
     )
+
+
+def no_captions(why: str) -> CannotProcess:
+    """``why``: a clause without its end."""
+    return CannotProcess(
+        f"Only the recording's captions were to be used, but {why}.",
+        category="no_captions",
+        advice="Add the recording again with captions=prefer or without captions, so that its sound is recognised; or "
+        "add its subtitle file at POST /api/transcripts/upload. If the language is wrong, name the one spoken.",
+    )
