@@ -1,5 +1,5 @@
 """Facts in: what can be played; newer transcripts make citations stale; deleted assets take answers along,
-collections their sessions."""
+collections their sessions and instructions."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -16,7 +16,7 @@ from common.events import (
     TranscriptRevised,
 )
 
-from chat.queries import sessions, writing
+from chat.queries import instructions, sessions, writing
 
 
 async def note_media(fact: RecordingFetched | CaptionsFetched, delivery: Delivery) -> None:
@@ -43,9 +43,10 @@ async def note_correction(fact: TranscriptRevised, delivery: Delivery) -> None:
 
 
 async def forget_collection(fact: CollectionDeleted, delivery: Delivery) -> None:
-    """Sessions whose questions were asked of the collection go, with those questions."""
+    """Sessions whose questions were asked of the collection go, with those questions, and instructions for it."""
     async with delivery.record() as rec:
         await sessions.delete_of_collection(rec.conn, fact.collection_id)
+        await instructions.delete_of_collection(rec.conn, fact.collection_id)
 
 
 async def erase(conn: Connection, asset_id: UUID) -> None:

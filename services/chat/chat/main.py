@@ -17,11 +17,15 @@ from chat import handlers
 from chat.answering import Answering
 from chat.api.answers import Answers
 from chat.api.completions import Completions
+from chat.api.instructions import Instructions
 from chat.api.messages import Messages
+from chat.api.prompts import Prompts
 from chat.api.sessions import Sessions
 from chat.asking import Asking
 from chat.bells import Bells
 from chat.following import Follower
+from chat.instructing import Instructing
+from chat.previewing import Previewing
 from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
 from chat.providers.retrieval import Retrieval
@@ -58,6 +62,9 @@ def build(settings: ChatSettings | None = None) -> Service:
     talking = Talking(service.db, asking, bells)
     service.serve(Sessions(service.db, talking).routes())
     service.serve(Messages(service.db, asking, talking).routes())
+    previewing = Previewing(service.db, answering, writers, settings)
+    service.serve(Instructions(service.db, Instructing(service.db), previewing).routes())
+    service.serve(Prompts(service.db).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)
