@@ -10,9 +10,11 @@ from earshot.resources.answers import Answers
 from earshot.resources.assets import Assets, Jobs
 from earshot.resources.collections import Collections
 from earshot.resources.index_models import IndexModels
+from earshot.resources.instructions import Instructions
 from earshot.resources.keys import Keys
 from earshot.resources.parked import ParkedMessages
 from earshot.resources.profiles import Profiles
+from earshot.resources.prompts import Prompts
 from earshot.resources.recordings import Recordings
 from earshot.resources.sessions import Sessions
 from earshot.resources.summaries import Summaries
@@ -44,6 +46,8 @@ class Client:
         self.answers = Answers(self._transport)
         self.sessions = Sessions(self._transport)
         self.summaries = Summaries(self._transport)
+        self.instructions = Instructions(self._transport)
+        self.prompts = Prompts(self._transport)
         self.keys = Keys(self._transport)
         self.parked = ParkedMessages(self._transport)
         self.profiles = Profiles(self._transport)

@@ -358,6 +358,7 @@ class Answer(Model):
     reason: str | None = None
     cached: bool = False
     model: str | None = None
+    instruction_version: int | None = None
 
 
 class Statement(Model):
@@ -610,3 +611,102 @@ class IndexModel(Model):
     index_bytes: int = 0
     created_at: datetime
     switched_at: datetime | None = None
+
+
+class Instruction(Model):
+    """How answers are to be written: the newest version, and which one is active. `collection_id` None: of all."""
+
+    id: str
+    collection_id: str | None = None
+    name: str
+    text: str
+    version: int
+    active_version: int | None = None
+    created_by: str | None = None
+    created_at: datetime | None = None
+    updated_by: str | None = None
+    updated_at: datetime | None = None
+
+
+class Activation(Model):
+    """A time in which a version was active; without `ended_at` it is so now."""
+
+    begun_by: str
+    begun_at: datetime
+    ended_by: str | None = None
+    ended_at: datetime | None = None
+
+
+class InstructionVersion(Model):
+    version: int
+    name: str
+    text: str
+    active: bool = False
+    created_by: str
+    created_at: datetime
+    activations: list[Activation] = Field(default_factory=list[Activation])
+
+
+class PreviewError(Model):
+    error_type: str
+    message: str
+    advice: str | None = None
+
+
+class PreviewAnswer(Model):
+    """An answer that is kept nowhere; `error` where there is none."""
+
+    answered: bool
+    answer: str
+    reason: str | None = None
+    citations: list[Citation] = Field(default_factory=list[Citation])
+    error: PreviewError | None = None
+
+
+class PreviewItem(Model):
+    question: str
+    draft: PreviewAnswer
+    active: PreviewAnswer
+
+
+class Preview(Model):
+    """Questions answered by a draft and by what is active; `note` where the model reads no instructions."""
+
+    model: str
+    has_effect: bool
+    note: str | None = None
+    items: list[PreviewItem]
+
+
+class PromptPlaceholder(Model):
+    name: str
+    about: str
+    required: bool = True
+
+
+class PromptDefault(Model):
+    """The prompt that is built in."""
+
+    purpose: str
+    about: str
+    text: str
+    placeholders: list[PromptPlaceholder] = Field(default_factory=list[PromptPlaceholder])
+    max_length: int | None = None
+
+
+class Prompt(PromptDefault):
+    """The prompt that is used now; `problem` says why a customised one is not."""
+
+    customised: bool
+    version: int
+    problem: str | None = None
+    updated_at: datetime | None = None
+
+
+class PromptVersion(Model):
+    """`text` is None where the built-in prompt was gone back to."""
+
+    version: int
+    text: str | None = None
+    created_by: str
+    created_at: datetime

@@ -56,7 +56,7 @@ class Answering:
         candidates = weigh(question, passages, meaning)
         yield Status("writing")
         writer = self._writers.of(ask.model)
-        prompt = build_prompt(ask.question, passages, ask.history, ask.wishes)
+        prompt = build_prompt(ask.question, passages, ask.history, ask.wishes, ask.guidance)
         selected = len(found) >= ask.top_k
         request = Request(question, passages, candidates, prompt, ask.model, selected)
         citing = Citing(passages, meaning, self._likeness)

@@ -14,6 +14,7 @@ from chat.domain.history import Turn
 from chat.following import Follower
 from chat.providers.choice import Writers
 from chat.queries import reading, writing
+from chat.queries.guidance import read_guidance
 from chat.queries.rows import NewAnswer
 from chat.settings import ChatSettings
 from chat.shapes import Answer, AnswerRequest, show_answer
@@ -44,10 +45,13 @@ class Asking:
         """The answer is being written from now on. Raises ApiError: no such model or collection, or no room."""
         model = self.writers.choose(body.model)
         self.check_room()
-        new = NewAnswer(uuid7(), caller.user_id, body.question, body.collection_id, body.asset_ids, model)
         async with self._db.transaction() as conn:
             if body.collection_id and not await reading.may_view_collection(conn, caller.user_id, body.collection_id):
                 raise not_found("There is no such collection.")
+            told = await read_guidance(conn, body.collection_id)
+            new = NewAnswer(
+                uuid7(), caller.user_id, body.question, body.collection_id, body.asset_ids, model, guidance=told
+            )
             await writing.create_answer(conn, new)
         self.start(new, caller, body.top_k, history, wishes)
         return new.id
@@ -69,6 +73,7 @@ class Asking:
             new.asset_ids,
             history=history,
             wishes=wishes,
+            guidance=new.guidance,
             unread=new.message_id is not None,
         )
         self._writer.start(new.id, ask, caller)

@@ -1,5 +1,5 @@
 """Facts in: what can be played; newer transcripts make citations stale and summaries follow; deleted assets take
-answers and summaries along, collections their sessions."""
+answers and summaries along, collections their sessions and instructions."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ from common.events import (
 )
 
 from chat.planning import Planning
-from chat.queries import sessions, summaries, writing
+from chat.queries import instructions, sessions, summaries, writing
 
 
 async def note_media(fact: RecordingFetched | CaptionsFetched, delivery: Delivery) -> None:
@@ -58,10 +58,12 @@ class Revisions:
 
 
 async def forget_collection(fact: CollectionDeleted, delivery: Delivery) -> None:
-    """Sessions whose questions were asked of the collection go, with those questions, and its wishes."""
+    """Sessions whose questions were asked of the collection go, with those questions; so do instructions for it, and
+    what it wants of its summaries."""
     async with delivery.record() as rec:
         await summaries.delete_wish(rec.conn, fact.collection_id)
         await sessions.delete_of_collection(rec.conn, fact.collection_id)
+        await instructions.delete_of_collection(rec.conn, fact.collection_id)
 
 
 async def erase(conn: Connection, asset_id: UUID) -> None:

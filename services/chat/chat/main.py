@@ -18,7 +18,9 @@ from chat import handlers
 from chat.answering import Answering
 from chat.api.answers import Answers
 from chat.api.completions import Completions
+from chat.api.instructions import Instructions
 from chat.api.messages import Messages
+from chat.api.prompts import Prompts
 from chat.api.sessions import Sessions
 from chat.api.summaries import Summaries
 from chat.asking import Asking
@@ -26,7 +28,9 @@ from chat.bells import Bells
 from chat.chapters import ChapterReading
 from chat.editing import SummaryEditing
 from chat.following import Follower
+from chat.instructing import Instructing
 from chat.planning import Planning
+from chat.previewing import Previewing
 from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
 from chat.providers.retrieval import Retrieval
@@ -76,6 +80,9 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.serve(Summaries(service.db, planning, editing, chapters).routes())
     service.background(planning.begin_due, every_seconds=_SWEEP_SECONDS)
     service.background(planning.begin_silent, every_seconds=_SILENCE_SECONDS)
+    previewing = Previewing(service.db, answering, writers, settings)
+    service.serve(Instructions(service.db, Instructing(service.db), previewing).routes())
+    service.serve(Prompts(service.db).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)

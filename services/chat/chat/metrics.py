@@ -23,6 +23,17 @@ comparison = Histogram(
 passages = Histogram(
     "earshot_chat_retrieved_passages", "Passages found for a question", buckets=(0, 1, 2, 4, 8, 16, 40)
 )
+instruction_changes = Counter(
+    "earshot_chat_instruction_changes_total",
+    "Changes of custom instructions: created, edited, activated, deactivated, deleted",
+    ["change"],
+)
+instruction_previews = Counter(
+    "earshot_chat_instruction_previews_total", "Sample questions answered to try a draft, by provider", ["provider"]
+)
+prompt_changes = Counter(
+    "earshot_chat_prompt_changes_total", "Prompts written anew (customised) or gone back to (reverted)", ["change"]
+)
 citations = Counter("earshot_chat_citations_total", "Citations in answers: kept, unknown or unsupported", ["fate"])
 used_tokens = Counter("earshot_chat_model_tokens_total", "Tokens that providers counted", ["provider", "direction"])
 summaries = Counter("earshot_chat_summaries_total", "Summaries by provider and outcome", ["provider", "outcome"])

@@ -96,6 +96,7 @@ class Message(BaseModel):
     error: MessageError | None
     model: str | None
     usage: dict[str, int | None] | None
+    instruction_version: int | None = Field(description="Version of the custom instruction that applied to the answer")
     created_at: datetime
     finished_at: datetime | None
 
@@ -182,6 +183,7 @@ def show_message(row: MessageRow, made: MadeFrom) -> Message:
         error=MessageError.model_validate(row.error) if row.error else None,
         model=row.model,
         usage=row.usage,
+        instruction_version=row.instruction_version,
         created_at=row.created_at,
         finished_at=row.finished_at,
     )

@@ -55,6 +55,14 @@ class Citation(BaseModel):
     media_url: str | None = Field(description="Null where there is nothing to play, as of a subtitle file")
 
 
+class InstructionUsed(BaseModel):
+    """A version of a custom instruction; for everything when ``collection_id`` is null."""
+
+    id: UUID
+    collection_id: UUID | None
+    version: int
+
+
 class Answer(BaseModel):
     """An answer; where the library does not hold it, ``answered`` is false, and ``reason`` and ``nearest`` say more."""
 
@@ -69,6 +77,10 @@ class Answer(BaseModel):
     cached: Literal[False] = False
     model: str
     usage: dict[str, int | None] | None
+    instruction_version: int | None = Field(
+        description="Version of the custom instruction that applied; of two, of that for the collection"
+    )
+    instructions: list[InstructionUsed] = Field(description="All that applied, the general one first")
     created_at: datetime
     finished_at: datetime | None
 
@@ -88,6 +100,8 @@ def show_answer(answer: AnswerRow, citations: Sequence[CitationRow]) -> Answer:
         reason=answer.reason,
         model=answer.model,
         usage=answer.usage,
+        instruction_version=answer.instruction_version,
+        instructions=[InstructionUsed.model_validate(one) for one in answer.instructions],
         created_at=answer.created_at,
         finished_at=answer.finished_at,
     )

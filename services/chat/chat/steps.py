@@ -6,6 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from chat.domain.citations import Citation
+from chat.domain.guidance import Guidance
 from chat.domain.history import Turn
 
 
@@ -13,8 +14,8 @@ from chat.domain.history import Turn
 class Ask:
     """A question with its scope: ``top_k`` passages, of one collection or of some assets, or of all one may read.
 
-    ``history`` came before it; ``wishes`` are the asker's own about how to answer. ``unread``: it is written to its
-    end even when nobody reads, because it will be found later.
+    ``history`` came before it; ``wishes`` are the asker's own about how to answer, ``guidance`` that of those who run
+    the library. ``unread``: it is written to its end even when nobody reads, because it will be found later.
     """
 
     question: str
@@ -24,6 +25,7 @@ class Ask:
     asset_ids: Sequence[UUID] | None = None
     history: Sequence[Turn] = ()
     wishes: str = ""
+    guidance: Guidance = field(default_factory=Guidance)
     unread: bool = False
 
 

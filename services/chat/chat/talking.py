@@ -16,6 +16,7 @@ from chat.domain.titles import title_of
 from chat.once import Once
 from chat.providers.choice import EXTRACTIVE
 from chat.queries import branching, messages, once, reading, sessions, writing
+from chat.queries.guidance import read_guidance
 from chat.queries.rows import NewAnswer
 from chat.queries.session_rows import MessageRow, NewSession, SessionRow
 from chat.session_shapes import MessageNew, MessageRetry, SessionBranch, SessionNew
@@ -179,7 +180,8 @@ async def _answer(
     conn: Connection, caller: Caller, session: SessionRow, message_id: UUID, question: str, model: str, talk: _Talk
 ) -> NewAnswer:
     """The row of the answer. What was said before is a source of it: it may repeat that."""
-    new = NewAnswer(uuid7(), caller.user_id, question, session.collection_id, None, model, message_id)
+    told = await read_guidance(conn, session.collection_id)
+    new = NewAnswer(uuid7(), caller.user_id, question, session.collection_id, None, model, message_id, told)
     await writing.create_answer(conn, new)
     await messages.inherit_sources(conn, new.id, talk.answers)
     return new

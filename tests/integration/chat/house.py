@@ -66,8 +66,9 @@ class House:
     http: httpx.AsyncClient
     services: list[Service] = field(default_factory=list)
 
-    def as_user(self, user_id: UUID) -> dict[str, str]:
-        return {IDENTITY_HEADER: Signer("gateway", self.keys.private["gateway"]).user_token(Caller(user_id))}
+    def as_user(self, user_id: UUID, *, admin: bool = False) -> dict[str, str]:
+        signer = Signer("gateway", self.keys.private["gateway"])
+        return {IDENTITY_HEADER: signer.user_token(Caller(user_id, is_admin=admin))}
 
     async def ask(self, user_id: UUID, question: str, **body: Any) -> httpx.Response:
         return await self.http.post("/api/answers", json={"question": question, **body}, headers=self.as_user(user_id))

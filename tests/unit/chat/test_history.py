@@ -2,7 +2,7 @@
 
 import pytest
 from chat.domain.history import Turn, leans, standalone, without_markers
-from chat.domain.prompt import INSTRUCTIONS, build_prompt
+from chat.domain.prompt import RULES, build_prompt
 
 ROOF = [Turn("user", "Who repairs the roof of the museum?"), Turn("assistant", "Peter does [1].")]
 
@@ -30,7 +30,8 @@ def test_a_chain_leads_back_to_the_question_it_began_with() -> None:
 
 def test_without_a_conversation_the_prompt_is_as_it_was() -> None:
     prompt = build_prompt("When?", [])
-    assert prompt.system == INSTRUCTIONS
+    assert RULES in prompt.system
+    assert "conversation" not in prompt.system
     assert "<conversation>" not in prompt.user
 
 

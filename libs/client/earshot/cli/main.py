@@ -13,10 +13,12 @@ from earshot.cli import (
     backup,
     chat,
     demo,
+    instructions,
     keys,
     parked,
     play,
     profiles,
+    prompts,
     reindex,
     search,
     speakers,
@@ -80,6 +82,8 @@ app.add_typer(keys.keys, name="keys", rich_help_panel="People and places")
 app.add_typer(keys.collections, name="collections", rich_help_panel="People and places")
 app.add_typer(profiles.profiles, name="profiles", rich_help_panel="People and places")
 app.add_typer(parked.parked, name="parked", rich_help_panel="For administrators")
+app.add_typer(instructions.instructions, name="instructions", rich_help_panel="For administrators")
+app.add_typer(prompts.prompts, name="prompts", rich_help_panel="For administrators")
 app.command("reindex", rich_help_panel="For administrators")(reindex.reindex)
 
 

@@ -19,7 +19,7 @@ _MESSAGES = f"""
             SELECT string_agg(e.data ->> 'content', '' ORDER BY e.seq)
             FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'content'
         ), '') END AS content,
-        a.answered, a.reason, a.model, a.usage, a.finished_at,
+        a.answered, a.reason, a.model, a.usage, a.instruction_version, a.finished_at,
         (SELECT e.data FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'error'
          ORDER BY e.seq DESC LIMIT 1) AS error
     FROM messages AS m

@@ -71,11 +71,19 @@ async def without_media(conn: Connection, asset_ids: Sequence[UUID]) -> set[UUID
     return {row["asset_id"] for row in rows}
 
 
+async def deleted_assets(conn: Connection, asset_ids: Sequence[UUID]) -> set[UUID]:
+    rows = await conn.fetch(
+        "SELECT asset_id FROM asset_states WHERE asset_id = ANY($1::uuid[]) AND deleted_at IS NOT NULL",
+        list(asset_ids),
+    )
+    return {row["asset_id"] for row in rows}
+
+
 async def read_answer(conn: Connection, answer_id: UUID, user_id: UUID) -> AnswerRow | None:
     row = await conn.fetchrow(
         f"""
-        SELECT a.id, a.question, a.collection_id, a.model, a.state, a.answered, a.reason, a.usage, a.created_at,
-            a.finished_at,
+        SELECT a.id, a.question, a.collection_id, a.model, a.state, a.answered, a.reason, a.usage,
+            a.instruction_version, a.instructions, a.created_at, a.finished_at,
             CASE WHEN a.state = 'done' THEN a.answer ELSE coalesce((
                 SELECT string_agg(e.data ->> 'content', '' ORDER BY e.seq)
                 FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'content'

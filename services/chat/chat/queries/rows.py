@@ -1,10 +1,12 @@
 """What the tables hold, typed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
+
+from chat.domain.guidance import Guidance
 
 State = Literal["running", "done", "failed", "interrupted", "cancelled"]
 Place = Literal["cited", "nearest"]
@@ -12,7 +14,7 @@ Place = Literal["cited", "nearest"]
 
 @dataclass(frozen=True)
 class NewAnswer:
-    """An answer that is about to be written; ``message_id`` when it is one of a session's messages."""
+    """An answer that is about to be written, by ``guidance``; ``message_id`` when it is one of a session's messages."""
 
     id: UUID
     user_id: UUID
@@ -21,6 +23,7 @@ class NewAnswer:
     asset_ids: Sequence[UUID] | None
     model: str
     message_id: UUID | None = None
+    guidance: Guidance = field(default_factory=Guidance)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class AnswerRow:
     answer: str
     reason: str | None
     usage: dict[str, Any] | None
+    instruction_version: int | None
+    instructions: list[dict[str, Any]]
     created_at: datetime
     finished_at: datetime | None
 

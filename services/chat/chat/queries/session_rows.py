@@ -55,6 +55,7 @@ class MessageRow:
     reason: str | None
     model: str | None
     usage: dict[str, Any] | None
+    instruction_version: int | None
     finished_at: datetime | None
     error: dict[str, Any] | None
 

@@ -15,8 +15,9 @@ from chat.queries.rows import EventRow, NewAnswer, Place, State
 async def create_answer(conn: Connection, new: NewAnswer) -> None:
     await conn.execute(
         """
-        INSERT INTO answers (id, user_id, question, collection_id, asset_ids, model, message_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO answers (
+            id, user_id, question, collection_id, asset_ids, model, message_id, instruction_version, instructions
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         new.id,
         new.user_id,
@@ -25,6 +26,11 @@ async def create_answer(conn: Connection, new: NewAnswer) -> None:
         new.asset_ids,
         new.model,
         new.message_id,
+        new.guidance.instruction_version,
+        [
+            {"id": str(one.id), "collection_id": one.collection_id and str(one.collection_id), "version": one.version}
+            for one in new.guidance.instructions
+        ],
     )
 
 

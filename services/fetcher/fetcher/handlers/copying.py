@@ -41,7 +41,7 @@ class Copier:
         """Raises CannotProcess for what is no recording, Continue when no turn came."""
         with metrics.step("probe"):
             facts = await probe(source)
-        with workspace.room() as room, metrics.steps.labels("captions").time():
+        with workspace.room() as room, metrics.step("captions"):
             brought = await self.captioner.look_into(source, facts, wanted, room)
         async with self._turn():
             watcher.next_step()
