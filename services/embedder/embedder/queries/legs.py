@@ -125,7 +125,7 @@ def _lexical_leg(arguments: Arguments, filters: Filters, query: Query) -> str:
     return f"""
             SELECT p.chunk_number, sum({score})::float8 AS score
             FROM {terms} JOIN postings AS p ON p.term_id = t.id
-            WHERE (p.asset_number IN (SELECT number FROM scope)) IS TRUE
+            WHERE p.asset_number IN (SELECT number FROM scope)
                 {spoken(arguments, filters, "p.chunk_number")}
             GROUP BY p.chunk_number ORDER BY score DESC, p.chunk_number LIMIT {query.limit:d}"""
 
