@@ -26,7 +26,7 @@ from embedder.domain import copying
 from embedder.domain.ranking import inverse_frequency, telling
 from embedder.providers.minilm import MiniLm
 from embedder.queries import chunks as chunk_rows
-from embedder.queries import models, search, terms
+from embedder.queries import models, nearest, terms
 from embedder.queries.scope import Filters
 from embedder.registry import Registry
 from embedder.searching import Search, Wanted
@@ -281,7 +281,7 @@ async def run(admin: asyncpg.Connection, db: Database, model_dir: Path) -> list[
     for warm in (True, False):
         for question in questions:
             kept, weights = await weigh(db, question, len(corpus))
-            vector = search.vector_text(question.vector)
+            vector = nearest.vector_text(question.vector)
             measured = {"raw": await timed(peer.find(kept, weights, vector))}
             for name, filters in modes.items():
                 measured[name] = await timed(ours.run(user, Wanted(question.text, filters=filters)))

@@ -1,7 +1,7 @@
 """A small asyncpg pool that a lost Postgres cannot break, and errors that say what became of the work."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -139,9 +139,24 @@ class Database:
                 yield connection
             except BaseException as error:
                 # Asyncpg's own context would hide this error behind the complaint that the connection is gone.
-                await _undo(connection, transaction, error)
+                await _undo(connection, transaction.rollback, error)
                 raise
             await transaction.commit()
+
+    @asynccontextmanager
+    async def snapshot(self, settings: Mapping[str, str | int]) -> AsyncGenerator[Connection]:
+        """Everything read inside is of one moment; nothing can be written. ``settings`` are Postgres' own, by name, and
+        hold until the end; they begin together with it, so that they cost no round trip."""
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        local = [f"SET LOCAL {name} = '{value}'" for name, value in settings.items()]
+        async with self.acquire() as connection:
+            try:
+                await connection.execute("; ".join([begin, *local]))
+                yield connection
+                await connection.execute("COMMIT")
+            except BaseException as error:
+                await _undo(connection, lambda: connection.execute("ROLLBACK"), error)
+                raise
 
     @asynccontextmanager
     async def alone(self) -> AsyncGenerator[Connection]:
@@ -187,14 +202,14 @@ def consequence(error: Exception, connection: Connection) -> Exception | None:
     return DatabaseAway(repr(error.__cause__ or error)[:300])
 
 
-async def _undo(connection: Connection, transaction: Any, error: BaseException) -> None:
+async def _undo(connection: Connection, roll_back: Callable[[], Awaitable[object]], error: BaseException) -> None:
     """Roll back. Where the server is still busy with a statement that nobody waits for, cut: then it does so itself."""
     if isinstance(error, TimeoutError | asyncio.CancelledError):
         cut(connection)
     if not is_lost(connection):
         # Where it fails, the pool drops the connection when it gets it back.
         with suppress(*CANNOT_CONNECT):
-            await transaction.rollback()
+            await roll_back()
 
 
 async def _as_it_is(_connection: Connection) -> None:

@@ -1,13 +1,12 @@
 """One search: what is meant by the query, the legs that its mode needs, one order, and the page asked for.
 
-All statements of a search see one snapshot of the database, so that scores, passages and the generations it reports
-belong together; only how words are spelt, and a reranker, are asked outside of it.
+All statements that find and show see one snapshot of the database, so that candidates, passages and the generations it
+reports belong together; only what words there are and how common they are, and a reranker, are asked outside of it.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -19,13 +18,15 @@ from embedder.domain.asking import Asked, read_query
 from embedder.domain.near import Spelling
 from embedder.domain.ranking import Listing, Ranked
 from embedder.legs import Legs, Reach
-from embedder.queries import results, scope, search
-from embedder.queries.search import Passage
+from embedder.queries import results, search
+from embedder.queries.search import Bm25, Passage
+from embedder.queries.vocabulary import Bearings, take_bearings
 from embedder.query_vectors import QueryVectors, Vector
 from embedder.registry import Current, Registry
 from embedder.reranking import Reranking
-from embedder.spelling import spell
+from embedder.spelling import Forms, doubtable, spell
 from embedder.wanted import MOST_CANDIDATES, Found, Quality, Results, SortBy, Wanted
+from embedder.weighing import bm25, counted, named
 
 __all__ = ["MOST_CANDIDATES", "Found", "Quality", "Results", "Search", "SortBy", "Wanted"]
 
@@ -40,11 +41,26 @@ class _Question:
     spelling: Spelling
     model: Current
     vector: Vector | None
+    known: Bearings
+    words: Bm25 | None
+
+    @property
+    def by_phrase(self) -> bool:
+        """Whether chunks are looked for in which words stand as they are in the query."""
+        alone = self.words is None and self.wanted.mode != "semantic"
+        return self.wanted.mode == "phrase" or bool(self.asked.phrases) or alone
 
     @property
     def end(self) -> int:
         """One more than the page holds: whether there is more."""
         return self.wanted.offset + self.wanted.limit + 1
+
+
+@dataclass
+class _Languages:
+    """Those of the index when it was last asked, as codes. They change when a recording of a new one is indexed."""
+
+    codes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -57,18 +73,21 @@ class Search:
     exact_chunks: int
     vectors: QueryVectors = field(default_factory=QueryVectors)
     reranking: Reranking = field(default_factory=Reranking)
+    _languages: _Languages = field(default_factory=_Languages)
 
     async def run(self, user_id: UUID, wanted: Wanted) -> Results:
         """Raises TryAgain when the model cannot be loaded."""
         with metrics.searches.labels(wanted.mode).time():
             question = await self._understand(user_id, wanted)
-            async with self._snapshot() as conn:
+            reach = self._reach(wanted)
+            planned_anew = question.by_phrase or wanted.filters.speaker is not None
+            async with self.db.snapshot(reach.settings(planned_anew=planned_anew)) as conn:
                 held = await self._held(conn, question)
                 listing = await self._listed(conn, question, held)
                 # What an earlier page showed has been judged; what follows it stays behind it.
                 judged = listing.ranked[:0] if held else self.reranking.judged(wanted, listing.ranked)
-                passages = await self._passages(conn, question, [*judged, *_page(wanted, listing.ranked)])
-                generations = await scope.generations(conn, user_id, wanted.filters.collection_id)
+                shown = [*judged, *_page(wanted, listing.ranked)]
+                passages, generations = await self._passages(conn, question, shown)
             if judged:
                 listing = await self._reranked(question, listing, judged, passages)
             page = _page(wanted, listing.ranked)
@@ -86,19 +105,37 @@ class Search:
         needs_vector = wanted.mode in ("hybrid", "semantic")
         making = asyncio.create_task(self.vectors.of(model.embedder, wanted.query)) if needs_vector else None
         try:
-            spelling = await spell(self.db, user_id, asked)
+            known, forms = await self._take_bearings(user_id, wanted, asked, model)
+            spelling = await spell(self.db, user_id, asked, forms, known)
             vector = await making if making else None
         finally:
             if making:
                 making.cancel()
         if needs_vector and spelling.meant:
             vector = await self.vectors.of(model.embedder, spelling.meant)
-        return _Question(user_id, wanted, asked, spelling, model, vector)
+        words = None if wanted.mode in ("semantic", "phrase") else bm25(asked, spelling, known)
+        return _Question(user_id, wanted, asked, spelling, model, vector, known, words)
 
-    @asynccontextmanager
-    async def _snapshot(self) -> AsyncGenerator[Connection]:
-        async with self.db.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-            yield conn
+    async def _take_bearings(
+        self, user_id: UUID, wanted: Wanted, asked: Asked, model: Current
+    ) -> tuple[Bearings, Forms]:
+        """Terms are looked up by the languages that the index had last, and again where it has others by now."""
+        by_name = None if wanted.mode in ("semantic", "phrase") or asked.phrases else named(asked)
+        while True:
+            codes = self._languages.codes
+            forms = doubtable(asked, codes)
+            doubted = {form for by_code in forms.values() for form in by_code.values()}
+            terms = sorted(doubted.union(*counted(asked, codes)))
+            async with self.db.acquire() as conn:
+                known = await take_bearings(
+                    conn, user_id, wanted.filters, model.name, terms, doubtable=sorted(doubted), named=by_name
+                )
+            if known.codes == codes:
+                return known, forms
+            self._languages.codes = known.codes
+
+    def _reach(self, wanted: Wanted) -> Reach:
+        return Reach(self.ef_search, self.exact_chunks).at(wanted.quality)
 
     async def _held(self, conn: Connection, question: _Question) -> Listing | None:
         """What an earlier page of this search found."""
@@ -109,16 +146,16 @@ class Search:
     async def _listed(self, conn: Connection, question: _Question, held: Listing | None) -> Listing:
         if held and held.reaches(question.end):
             return held
-        reach = Reach(self.ef_search, self.exact_chunks).at(question.wanted.quality)
         legs = Legs(
             conn,
             question.user_id,
             question.wanted,
             question.asked,
-            question.spelling,
             question.model,
             question.vector,
-            reach,
+            question.known,
+            question.words,
+            self._reach(question.wanted),
         )
         found = await legs.listing()
         ordered = Listing(await self._sorted(conn, found.ranked, question.wanted), found.complete)
@@ -141,9 +178,11 @@ class Search:
         # Stable, so that chunks of one asset stay in the order of their scores.
         return sorted(ranked, key=lambda item: order[item.chunk.number][column], reverse=wanted.descending)
 
-    async def _passages(self, conn: Connection, question: _Question, ranked: Sequence[Ranked]) -> dict[int, Passage]:
+    async def _passages(
+        self, conn: Connection, question: _Question, ranked: Sequence[Ranked]
+    ) -> tuple[dict[int, Passage], dict[UUID, int]]:
         numbers = sorted(set(_numbers(ranked)))
-        return await search.read_passages(conn, question.user_id, question.wanted.filters, numbers)
+        return await search.read_page(conn, question.user_id, question.wanted.filters, numbers)
 
     async def _reranked(
         self, question: _Question, listing: Listing, judged: Sequence[Ranked], passages: dict[int, Passage]
@@ -159,8 +198,8 @@ class Search:
         missing = [item for item in page if item.chunk.number not in passages]
         if not missing or not self.reranking.wanted(question.wanted):
             return {}
-        async with self._snapshot() as conn:
-            return await self._passages(conn, question, missing)
+        async with self.db.acquire() as conn:
+            return (await self._passages(conn, question, missing))[0]
 
     async def _keep(self, question: _Question, listing: Listing) -> None:
         async with self.db.transaction() as conn:

@@ -13,6 +13,7 @@ from embedder.domain.near import Candidate, Near, Spelling
 from embedder.domain.words import fold, language_code, stems, term, units
 from embedder.queries import spelling as rows
 from embedder.queries.spelling import Sample
+from embedder.queries.vocabulary import Bearings
 
 # A query of more unknown words is in a language that nobody spoke, and no near word will mend it.
 _MOST_SPELT = 12
@@ -23,29 +24,39 @@ _RARE_CHUNKS = 2
 _STOPWORD_DOUBT = 0.3
 
 
+# Words of a query, each with what it counts as by language.
+Forms = Mapping[str, Mapping[str, str]]
+
+
 @dataclass(frozen=True)
 class _Doubtful:
     """A word of the query that no readable chunk holds, or hardly any (``held_by``); ``terms`` by language."""
 
     word: str
-    terms: dict[str, str]
+    terms: Mapping[str, str]
     held_by: int
 
 
-async def spell(db: Database, user_id: UUID, asked: Asked) -> Spelling:
-    """Near words for what nothing readable holds and for what hardly anything does."""
-    words = list(dict.fromkeys(word for word in asked.plain if near.may_be_misspelt(word)))
-    if not words:
+def doubtable(asked: Asked, codes: Iterable[str]) -> Forms:
+    """The words of a query that may be misspelt."""
+    codes = sorted(codes)
+    words = dict.fromkeys(word for word in asked.plain if near.may_be_misspelt(word))
+    return {word: {code: counted for code in codes if (counted := term(word, code))} for word in words}
+
+
+async def spell(db: Database, user_id: UUID, asked: Asked, forms: Forms, known: Bearings) -> Spelling:
+    """Near words for what nothing readable holds and for what hardly anything does.
+
+    ``forms`` as of ``doubtable``, all of which ``known`` was asked for.
+    """
+    doubtful = _doubtful(forms, known)[:_MOST_CONSIDERED]
+    if not doubtful:
         return Spelling()
+    empty = {item.word: meant for item in doubtful if not item.held_by and (meant := near.meant_stopword(item.word))}
+    # First those that cannot be words without a subject.
+    doubtful = sorted(doubtful, key=lambda item: item.word in empty)[:_MOST_SPELT]
     async with db.acquire() as conn:
-        codes = sorted({language_code(language) for language in await rows.read_languages(conn)})
-        doubtful = (await _doubtful(conn, user_id, words, codes))[:_MOST_CONSIDERED]
-        empty = {
-            item.word: meant for item in doubtful if not item.held_by and (meant := near.meant_stopword(item.word))
-        }
-        # First those that cannot be words without a subject.
-        doubtful = sorted(doubtful, key=lambda item: item.word in empty)[:_MOST_SPELT]
-        found = await _find(conn, user_id, doubtful) if doubtful else []
+        found = await _find(conn, user_id, doubtful)
         found = await _with_surfaces(conn, user_id, found) if found else []
     found = [replace(item, share=item.share * _STOPWORD_DOUBT) if item.word in empty else item for item in found]
     rare = {item.word for item in doubtful if item.held_by}
@@ -54,15 +65,13 @@ async def spell(db: Database, user_id: UUID, asked: Asked) -> Spelling:
     return Spelling(tuple(found), frozenset(empty), _respelt(asked, plain), _respelt(asked, best))
 
 
-async def _doubtful(conn: Connection, user_id: UUID, words: Sequence[str], codes: Sequence[str]) -> list[_Doubtful]:
-    forms = {word: {code: counted for code in codes if (counted := term(word, code))} for word in words}
-    wanted = sorted({counted for terms in forms.values() for counted in terms.values()})
-    known = {item.term: item.df for item in await rows.known_terms(conn, user_id, wanted) if item.readable}
+def _doubtful(forms: Forms, known: Bearings) -> list[_Doubtful]:
+    readable = {item.term: item.df for item in known.terms if item.readable}
     doubtful: list[_Doubtful] = []
     for word, terms in forms.items():
         # A word that says nothing in one of the languages is known there.
-        chunks = sum(known.get(counted, 0) for counted in set(terms.values()))
-        if terms and len(terms) == len(codes) and chunks <= _RARE_CHUNKS:
+        chunks = sum(readable.get(counted, 0) for counted in set(terms.values()))
+        if terms and len(terms) == len(known.codes) and chunks <= _RARE_CHUNKS:
             doubtful.append(_Doubtful(word, terms, chunks))
     return doubtful
 

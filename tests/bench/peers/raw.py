@@ -8,10 +8,14 @@ import asyncpg
 from bench import search
 from bench.peers.contestant import HYBRID, Round, ask_all
 from bench.peers.corpus import K
-from bench.peers.ours import Earshot
+from bench.peers.ours import EXACT_CHUNKS, Earshot
 from bench.search import Peer
+from embedder.domain.ranking import NEIGHBOURED
+from embedder.legs import Reach
+from embedder.queries.legs import Query, find_candidates
+from embedder.queries.nearest import Nearest, vector_text
 from embedder.queries.scope import Filters
-from embedder.queries.search import Bm25, lexical_leg, nearest_by_index, vector_text
+from embedder.queries.search import Bm25
 from embedder.wanted import LEAST_CANDIDATES
 
 _PASSAGES = """
@@ -89,7 +93,8 @@ def _order(legs: Sequence[Sequence[asyncpg.Record]]) -> list[int]:
 
 @dataclass
 class Legs:
-    """Earshot's own two ranking statements, with permission and in one snapshot, and nothing else of a search."""
+    """Earshot's own ranking statement: both legs with permission, one order of them, neighbours and every score that
+    was missing, in one snapshot; and nothing else of a search."""
 
     ours: Earshot
     name: str = "Earshot's two legs"
@@ -99,17 +104,14 @@ class Legs:
     async def ask(self, mode: str, reach: int, clients: int, most: int | None = None) -> Round:
         ours, questions = self.ours, self.ours.ground.questions[:most]
         weighed = self._asked or await self._weigh()
+        settings = Reach(reach, EXACT_CHUNKS).settings(planned_anew=False)
 
         async def one(turn: int, _client: int) -> list[int]:
-            async with ours.db.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-                await conn.execute(
-                    f"SET LOCAL hnsw.ef_search = {reach:d}; SET LOCAL hnsw.iterative_scan = 'relaxed_order'"
-                )
-                lexical = await lexical_leg(conn, ours.user, Filters(), weighed[turn], LEAST_CANDIDATES)
-                await nearest_by_index(
-                    conn, ours.user, Filters(), ours.model_id, questions[turn].vector, LEAST_CANDIDATES
-                )
-            return [number - ours.first for number, _ in lexical[:K]]
+            meaning = Nearest(ours.model_id, questions[turn].vector)
+            query = Query(weighed[turn], meaning, LEAST_CANDIDATES, EXACT_CHUNKS, neighboured=NEIGHBOURED)
+            async with ours.db.snapshot(settings) as conn:
+                found = await find_candidates(conn, ours.user, Filters(), query)
+            return [chunk.number - ours.first for chunk in found.chunks[:K]]
 
         return await ask_all(len(questions), clients, one)
 

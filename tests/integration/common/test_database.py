@@ -376,3 +376,28 @@ async def test_work_never_takes_the_last_connection_from_requests(core_database:
     release.set()
     await asyncio.gather(*working)
     await database.close()
+
+
+async def test_a_snapshot_is_one_moment_and_leaves_nothing_behind(db: Database) -> None:
+    before = await count(db)
+    async with db.snapshot({"work_mem": "1MB", "plan_cache_mode": "force_generic_plan"}) as conn:
+        assert await conn.fetchval(COUNT) == before
+        # On another connection, since this one is lent.
+        async with db.transaction() as other:
+            await other.execute(INSERT)
+        assert await conn.fetchval(COUNT) == before
+        assert await conn.fetchval("SHOW work_mem") == "1MB"
+        same = conn.get_server_pid()
+    with pytest.raises(ZeroDivisionError):
+        async with db.snapshot({"work_mem": "1MB"}):
+            raise ZeroDivisionError
+    async with db.acquire() as conn, db.acquire() as another:
+        for one in (conn, another):
+            assert not one.is_in_transaction()
+            assert await one.fetchval("SHOW work_mem") != "1MB"
+        assert same in {conn.get_server_pid(), another.get_server_pid()}
+    # As on a server that has become a standby.
+    with pytest.raises(DatabaseAway, match="read-only"):
+        async with db.snapshot({}) as conn:
+            await conn.execute(INSERT)
+    assert await count(db) == before + 1

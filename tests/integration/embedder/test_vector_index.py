@@ -6,11 +6,14 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from common.db import Connection
 from common.ids import uuid7
 from embedder.domain import copying
+from embedder.legs import Reach
 from embedder.providers.embedder import Vectors
-from embedder.queries import chunks, models, nearest, search, vector_indexes
+from embedder.queries import chunks, legs, models, vector_indexes
 from embedder.queries.models import ModelRow
+from embedder.queries.nearest import Nearest
 from embedder.queries.scope import Filters
 from embedder.vector_index import VectorIndexes
 
@@ -25,7 +28,7 @@ def unit(vectors: np.ndarray) -> Vectors:
 
 
 async def table(world: World, *, quantised: bool = False, rows: int = ROWS) -> tuple[UUID, ModelRow, Vectors]:
-    """A model with vectors of one readable asset, and no chunks."""
+    """A model with vectors of one readable asset, whose chunks say nothing."""
     me = await world.user()
     asset = await world.asset(await world.collection(me))
     await world.admin.execute(
@@ -33,6 +36,15 @@ async def table(world: World, *, quantised: bool = False, rows: int = ROWS) -> t
         "VALUES ($1, $2, 'recording', 'Talk', now(), $3)",
         asset,
         world.collections[asset],
+        rows,
+    )
+    await world.admin.execute(
+        """
+        INSERT INTO embedder.chunks
+            (id, number, asset_id, chunk_index, content, locator, speakers, words, lines, phrase, term_ids)
+        SELECT gen_random_uuid(), n, $1, n, '', '{}', '{}', '[]', '[]', '', '{}' FROM generate_series(1, $2) AS n
+        """,
+        asset,
         rows,
     )
     async with world.db.transaction() as conn:
@@ -133,6 +145,20 @@ async def test_of_two_who_would_build_one_does_and_writing_goes_on(world: World)
     assert await indexes(world).work(row, "rebuild")
 
 
+SETTINGS = {**Reach(100, 0).settings(planned_anew=True), "enable_seqscan": "off", "enable_sort": "off"}
+
+
+async def nearest(
+    conn: Connection, me: UUID, row: ModelRow, vector: Vectors, limit: int, *, by_index: bool
+) -> list[tuple[int, float]]:
+    """(number, cosine) of the nearest chunks, by the statement that search uses."""
+    wanted = Nearest(row.id, vector, row.dimensions if row.quantised else None)
+    query = legs.Query(None, wanted, limit, 0 if by_index else 1_000_000)
+    found = await legs.find_candidates(conn, me, Filters(), query)
+    scored = [(chunk.number, chunk.semantic) for chunk in found.chunks if chunk.semantic is not None]
+    return sorted(scored, key=lambda one: -one[1])
+
+
 @pytest.mark.parametrize("quantised", [False, True])
 async def test_neighbours_by_index_are_nearly_those_of_looking_at_all(world: World, *, quantised: bool) -> None:
     me, row, vectors = await table(world, quantised=quantised)
@@ -143,14 +169,9 @@ async def test_neighbours_by_index_are_nearly_those_of_looking_at_all(world: Wor
     wanted = unit(vectors[random.integers(0, ROWS, 20)] + 0.1 * random.standard_normal((20, DIMENSIONS)))
     met = 0
     for query in wanted:
-        async with world.db.transaction() as conn:
-            await conn.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-            await search.take_bearings(conn, me, Filters(), row.name, 100)
-            if quantised:
-                found = await nearest.nearest_by_bits(conn, me, Filters(), row, query, 100)
-            else:
-                found = await search.nearest_by_index(conn, me, Filters(), row.id, query, 100)
-            exact = await search.nearest_exactly(conn, me, Filters(), row.id, query, 100)
+        async with world.db.snapshot(SETTINGS) as conn:
+            found = await nearest(conn, me, row, query, 100, by_index=True)
+            exact = await nearest(conn, me, row, query, 100, by_index=False)
         assert len(found) == len(exact) == 100
         met += len({number for number, _ in sorted(found, key=lambda one: -one[1])[:10]} & {n for n, _ in exact[:10]})
         # Whatever is found has its true cosine, not one by bits.
@@ -166,19 +187,15 @@ async def test_the_planner_uses_the_index(world: World, *, quantised: bool) -> N
     assert await indexes(world).prepare(row)
     statements: list[tuple[str, tuple[object, ...]]] = []
     async with world.db.transaction() as conn:
-        await search.take_bearings(conn, me, Filters(), row.name, 100)
         await conn.execute("SET LOCAL enable_seqscan = off")
 
         def note(record: Any) -> None:
             statements.append((record.query, record.args))
 
         conn.add_query_logger(note)
-        if quantised:
-            await nearest.nearest_by_bits(conn, me, Filters(), row, vectors[0], 10)
-        else:
-            await search.nearest_by_index(conn, me, Filters(), row.id, vectors[0], 10)
+        await nearest(conn, me, row, vectors[0], 10, by_index=True)
         await asyncio.sleep(0.01)
         conn.remove_query_logger(note)
-        query, arguments = statements[0]
+        ((query, arguments),) = [one for one in statements if row.table in one[0]]
         plan = [line["QUERY PLAN"] for line in await conn.fetch("EXPLAIN " + query, *arguments)]
     assert any(f"Index Scan using {vector_indexes.index_name(row)}" in line for line in plan), "\n".join(plan)

@@ -11,7 +11,6 @@ from embedder.domain.ranking import (
     by_one_leg,
     fuse,
     inverse_frequency,
-    preliminary,
     reranked,
     telling,
     title_score,
@@ -87,8 +86,12 @@ def test_a_query_that_finds_nothing_ranks_nothing() -> None:
     assert by_one_leg([], "lexical") == []
 
 
-def test_preliminary_order_joins_both_legs() -> None:
-    assert preliminary([(1, 9.0), (2, 3.0)], [(2, 0.9), (3, 0.3)]) == [2, 1, 3]
+def test_what_is_opposite_in_meaning_keeps_its_order_and_scores_nothing() -> None:
+    chunks = [scored(1, 0, None, -0.4), scored(2, 1, None, None), scored(3, 2, None, -0.1), scored(4, 3, None, 0.2)]
+    ranked = by_one_leg(chunks, "semantic")
+    assert [(item.chunk.number, item.score) for item in ranked] == [(4, 1.0), (3, 0.0), (1, 0.0), (2, 0.0)]
+    opposite = by_one_leg(chunks[:3], "semantic")
+    assert [item.chunk.number for item in opposite] == [3, 1, 2]
 
 
 def test_the_best_of_each_asset_keeps_the_order() -> None:

@@ -14,8 +14,8 @@ from embedder.domain.near import distance
 
 Mode = Literal["hybrid", "lexical", "semantic", "phrase"]
 
-_LEXICAL_WEIGHT = 0.5
-_SEMANTIC_WEIGHT = 0.5
+LEXICAL_WEIGHT = 0.5
+SEMANTIC_WEIGHT = 0.5
 NEIGHBOUR_SHARE = 0.5
 # Of all that a query's words weigh, the part that a chunk must meet to count in full.
 _MET = 0.5
@@ -83,16 +83,6 @@ def telling(frequencies: Sequence[tuple[int, int]], chunks: int) -> list[int]:
     return [min(frequencies, key=lambda pair: pair[1])[0]]
 
 
-def preliminary(lexical: Iterable[tuple[int, float]], semantic: Iterable[tuple[int, float]]) -> list[int]:
-    """Chunk numbers of both legs, best first, before missing scores and neighbours are known."""
-    sums: dict[int, float] = {}
-    for leg, weight in ((dict(lexical), _LEXICAL_WEIGHT), (dict(semantic), _SEMANTIC_WEIGHT)):
-        best = max(leg.values(), default=0.0)
-        for number, score in leg.items():
-            sums[number] = sums.get(number, 0.0) + weight * _part(score, best)
-    return [number for _, number in sorted([(-total, number) for number, total in sums.items()])]
-
-
 def fuse(
     chunks: Collection[Scored], candidates: Collection[int], neighboured: Collection[int], whole: float = 0.0
 ) -> list[Ranked]:
@@ -121,8 +111,8 @@ def _with_scores(
     by_asset: dict[UUID, dict[int, float]] = {}
     found: list[tuple[Scored, dict[int, float]]] = []
     for chunk in chunks:
-        score = _LEXICAL_WEIGHT * _part(chunk.lexical, best_lexical)
-        score += _SEMANTIC_WEIGHT * _part(chunk.semantic, best_semantic)
+        score = LEXICAL_WEIGHT * _part(chunk.lexical, best_lexical)
+        score += SEMANTIC_WEIGHT * _part(chunk.semantic, best_semantic)
         # Once for each chunk: to compare ids is most of what this costs.
         own = by_asset.setdefault(chunk.asset_id, {})
         own[chunk.chunk_index] = score
@@ -140,10 +130,18 @@ def _with_neighbours(chunk: Scored, own: Mapping[int, float], *, complete: bool)
 
 
 def by_one_leg(chunks: Collection[Scored], leg: Literal["lexical", "semantic", "phrase"]) -> list[Ranked]:
-    """Chunks in the order of one leg's scores, best first, with the best scoring 1."""
-    scores = {chunk.number: getattr(chunk, leg) or 0.0 for chunk in chunks}
-    best = max(scores.values(), default=0.0)
-    return _ordered(Ranked(chunk, _part(scores[chunk.number], best)) for chunk in chunks)
+    """Chunks in the order of one leg's scores, best first, with the best scoring 1.
+
+    What is opposite in meaning scores 0, and the less opposite it is the sooner it comes; last what has no score.
+    """
+    scores: list[float | None] = [getattr(chunk, leg) for chunk in chunks]
+    best = max((score for score in scores if score is not None), default=0.0)
+    keyed = [
+        (math.inf if score is None else -score, chunk.number, Ranked(chunk, _part(score, best)))
+        for chunk, score in zip(chunks, scores, strict=True)
+    ]
+    keyed.sort()
+    return [item for _, _, item in keyed]
 
 
 def with_titles(ranked: Iterable[Ranked], titles: Mapping[UUID, float]) -> list[Ranked]:

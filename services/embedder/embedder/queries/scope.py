@@ -38,8 +38,8 @@ class Arguments:
         return f"${len(self.values)}"
 
 
-def allowed(arguments: Arguments, user_id: UUID, filters: Filters) -> str:
-    """SQL of the numbers of the assets that the user may read and the filters leave.
+def allowed(arguments: Arguments, user_id: UUID, filters: Filters, columns: str = "a.number") -> str:
+    """SQL of the numbers of the assets that the user may read and the filters leave; ``a`` is indexed_assets.
 
     The gateway's views decide membership, collection and deletion at this moment; copies only narrow.
     """
@@ -64,7 +64,7 @@ def allowed(arguments: Arguments, user_id: UUID, filters: Filters) -> str:
         if value is not None:
             conditions.append(condition.format(arguments.add(value)))
     return (
-        "SELECT a.number FROM indexed_assets AS a JOIN gateway.asset_scope AS s ON s.asset_id = a.asset_id "
+        f"SELECT {columns} FROM indexed_assets AS a JOIN gateway.asset_scope AS s ON s.asset_id = a.asset_id "
         f"WHERE {' AND '.join(conditions)}"
     )
 
@@ -73,23 +73,21 @@ def spoken(arguments: Arguments, filters: Filters, chunk_number: str) -> str:
     """SQL condition that the speaker asked for talks in the chunk; empty when none is asked for."""
     if filters.speaker is None:
         return ""
-    speaks = _speaks(arguments, filters.speaker)
-    return f"AND EXISTS (SELECT FROM chunks AS k WHERE k.number = {chunk_number} AND {speaks})"
+    condition = speaks(arguments, filters.speaker)
+    return f"AND EXISTS (SELECT FROM chunks AS k WHERE k.number = {chunk_number} AND {condition})"
 
 
-def count(arguments: Arguments, user_id: UUID, filters: Filters) -> str:
-    """SQL of how many chunks are in scope, or a number not much above it."""
-    allowed_chunks = (
-        "SELECT coalesce(sum(chunk_count), 0)::bigint FROM indexed_assets "
-        f"WHERE number IN ({allowed(arguments, user_id, filters)})"
-    )
+def count(arguments: Arguments, filters: Filters) -> str:
+    """SQL of how many chunks are in ``scope``, which has ``chunk_count``, or a number not much above it."""
+    allowed_chunks = "SELECT coalesce(sum(chunk_count), 0)::bigint FROM scope"
     if filters.speaker is None:
         return allowed_chunks
-    spoken_chunks = f"SELECT count(*) FROM chunks AS k WHERE {_speaks(arguments, filters.speaker)}"
+    spoken_chunks = f"SELECT count(*) FROM chunks AS k WHERE {speaks(arguments, filters.speaker)}"
     return f"SELECT least(({allowed_chunks}), ({spoken_chunks}))"
 
 
-def _speaks(arguments: Arguments, speaker: str) -> str:
+def speaks(arguments: Arguments, speaker: str) -> str:
+    """SQL condition on chunk ``k``."""
     return f"k.speakers @> {arguments.add([speaker.casefold()])}::text[]"
 
 
@@ -115,15 +113,12 @@ async def readable_assets(conn: Connection, user_id: UUID, asset_ids: Sequence[U
     return {row["asset_id"] for row in rows}
 
 
-async def generations(conn: Connection, user_id: UUID, collection_id: UUID | None) -> dict[UUID, int]:
-    """Index generation of each collection in the user's scope; 0 before anything was indexed."""
-    rows = await conn.fetch(
-        """
-        SELECT DISTINCT x.collection_id, coalesce(g.generation, 0) AS generation
+def generations(arguments: Arguments, user_id: UUID, collection_id: UUID | None) -> str:
+    """SQL of an array of (collection, index generation) for each collection in the user's scope; 0 before anything was
+    indexed."""
+    user, collection = arguments.add(user_id), arguments.add(collection_id)
+    return f"""
+        SELECT array_agg(DISTINCT ROW(x.collection_id, coalesce(g.generation, 0)))
         FROM gateway.access AS x LEFT JOIN index_generations AS g ON g.collection_id = x.collection_id
-        WHERE x.user_id = $1 AND ($2::uuid IS NULL OR x.collection_id = $2)
-        """,
-        user_id,
-        collection_id,
-    )
-    return {row["collection_id"]: row["generation"] for row in rows}
+        WHERE x.user_id = {user} AND ({collection}::uuid IS NULL OR x.collection_id = {collection})
+    """

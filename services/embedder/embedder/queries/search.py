@@ -1,8 +1,4 @@
-"""The legs of a search, and the scores of the candidates they bring. Every statement joins the caller's scope.
-
-The limits of the two legs over everything are written into the statements: with an argument in its place Postgres would
-expect a tenth of all rows and plan every search anew. Those over few chunks are better planned anew, for their filter.
-"""
+"""The leg of exact phrases, scores of what it brings, and what a page shows. What reads content joins the scope."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 from common.db import Connection
-from numpy.typing import NDArray
 
 from embedder.domain.ranking import Scored
-from embedder.queries.models import embeddings_table
-from embedder.queries.scope import Arguments, Filters, allowed, count, spoken
+from embedder.queries import nearest
+from embedder.queries.scope import Arguments, Filters, allowed, generations, spoken
 
 # BM25: Robertson and Zaragoza (2009), with the usual constants.
 _K1 = 1.2
 _B = 0.75
 _RANKED_PHRASES = 20_000
-_TITLES = 20
 
 
 @dataclass(frozen=True)
@@ -51,27 +44,6 @@ class Bm25:
 
 
 @dataclass(frozen=True)
-class TitleMatch:
-    """An asset whose title or address may be what was asked for, and its first chunk."""
-
-    asset_id: UUID
-    title: str
-    language: str | None
-    chunk_number: int
-
-
-@dataclass(frozen=True)
-class Bearings:
-    """What a search must know before its legs: sizes count chunks, ``length`` words that count."""
-
-    languages: list[str]
-    model_id: int | None
-    corpus_chunks: int
-    corpus_length: int
-    scope_chunks: int
-
-
-@dataclass(frozen=True)
 class Passage:
     """A chunk as an answer shows it; ``words`` and ``lines`` are JSON, ``following`` begins the next chunk."""
 
@@ -90,104 +62,6 @@ class Passage:
     collection_id: UUID
     revision: int
     dated_at: datetime
-
-
-async def take_bearings(conn: Connection, user_id: UUID, filters: Filters, model: str, ef_search: int) -> Bearings:
-    """Take bearings, and until the transaction ends let HNSW walk on until enough rows pass the filter."""
-    arguments = Arguments()
-    row = await conn.fetchrow(
-        f"""
-        WITH RECURSIVE languages AS (
-            (SELECT language FROM indexed_assets WHERE language IS NOT NULL ORDER BY language LIMIT 1)
-            UNION ALL
-            -- One hop from each language to the next, however many assets have it.
-            SELECT (
-                SELECT a.language FROM indexed_assets AS a WHERE a.language > l.language ORDER BY a.language LIMIT 1
-            )
-            FROM languages AS l WHERE l.language IS NOT NULL
-        ), pending AS (
-            SELECT coalesce(sum(chunks), 0) AS chunks, coalesce(sum(length), 0) AS length FROM corpus_deltas
-        )
-        SELECT ARRAY(SELECT language FROM languages WHERE language IS NOT NULL) AS languages,
-            (SELECT id FROM embedding_models WHERE name = {arguments.add(model)}) AS model_id,
-            (c.chunks + p.chunks)::bigint AS corpus_chunks, (c.length + p.length)::bigint AS corpus_length,
-            ({count(arguments, user_id, filters)}) AS scope_chunks,
-            set_config('hnsw.ef_search', {arguments.add(str(ef_search))}, true),
-            set_config('hnsw.iterative_scan', 'relaxed_order', true)
-        FROM corpus AS c, pending AS p
-        """,
-        *arguments.values,
-    )
-    assert row is not None
-    return Bearings(*row[:5])
-
-
-async def lexical_leg(
-    conn: Connection, user_id: UUID, filters: Filters, query: Bm25, limit: int
-) -> list[tuple[int, float]]:
-    """The best chunks by BM25, as (number, score)."""
-    arguments = Arguments()
-    terms, score = query.arguments(arguments)
-    scope = allowed(arguments, user_id, filters)
-    rows = await conn.fetch(
-        f"""
-        SELECT p.chunk_number, sum({score})::float8 AS score
-        FROM {terms} JOIN postings AS p ON p.term_id = t.id
-        WHERE p.asset_number IN ({scope}) {spoken(arguments, filters, "p.chunk_number")}
-        GROUP BY p.chunk_number ORDER BY score DESC, p.chunk_number LIMIT {limit:d}
-        """,
-        *arguments.values,
-    )
-    return [(row["chunk_number"], row["score"]) for row in rows]
-
-
-def vector_text(vector: NDArray[np.float32]) -> str:
-    """What Postgres reads as a halfvec."""
-    return "[" + ",".join([f"{value:.5g}" for value in vector.tolist()]) + "]"
-
-
-def _wanted(arguments: Arguments, vector: NDArray[np.float32]) -> str:
-    # As a subquery it is read once; in a generic plan a bare cast would be read again for every row.
-    return f"(SELECT {arguments.add(vector_text(vector))}::text::halfvec)"
-
-
-async def nearest_by_index(
-    conn: Connection, user_id: UUID, filters: Filters, model_id: int, vector: NDArray[np.float32], limit: int
-) -> list[tuple[int, float]]:
-    """The nearest chunks by HNSW, as (number, cosine), not quite in order. ``take_bearings`` set how far it looks."""
-    arguments = Arguments()
-    wanted = _wanted(arguments, vector)
-    scope = allowed(arguments, user_id, filters)
-    # IS TRUE keeps the scope a hashed filter of the index scan; as a join it would make the planner sort everything.
-    rows = await conn.fetch(
-        f"""
-        SELECT e.chunk_number, -(e.embedding <#> {wanted}) AS score
-        FROM {embeddings_table(model_id)} AS e
-        WHERE (e.asset_number IN ({scope})) IS TRUE {spoken(arguments, filters, "e.chunk_number")}
-        ORDER BY e.embedding <#> {wanted} LIMIT {limit:d}
-        """,
-        *arguments.values,
-    )
-    return [(row["chunk_number"], row["score"]) for row in rows]
-
-
-async def nearest_exactly(
-    conn: Connection, user_id: UUID, filters: Filters, model_id: int, vector: NDArray[np.float32], limit: int
-) -> list[tuple[int, float]]:
-    """The nearest chunks by looking at every one in scope, as (number, cosine); for scopes of few chunks."""
-    arguments = Arguments()
-    wanted = _wanted(arguments, vector)
-    scope = allowed(arguments, user_id, filters)
-    rows = await conn.fetch(
-        f"""
-        SELECT e.chunk_number, -(e.embedding <#> {wanted}) AS score
-        FROM {embeddings_table(model_id)} AS e
-        WHERE e.asset_number IN ({scope}) {spoken(arguments, filters, "e.chunk_number")}
-        ORDER BY score DESC, e.chunk_number LIMIT {arguments.add(limit)}
-        """,
-        *arguments.values,
-    )
-    return [(row["chunk_number"], row["score"]) for row in rows]
 
 
 async def phrase_leg(
@@ -212,65 +86,21 @@ async def phrase_leg(
     return [(row["number"], row["score"]) for row in rows]
 
 
-async def title_leg(conn: Connection, user_id: UUID, filters: Filters, words: Sequence[str]) -> list[TitleMatch]:
-    """Assets in whose title a word stands that shares a key with one of ``words``; those that share most first."""
-    arguments = Arguments()
-    # As a subquery it is computed once, not for every row.
-    keys = f"(SELECT title_keys({arguments.add(' '.join(words))}))"
-    scope = allowed(arguments, user_id, filters)
-    return await _titles(
-        conn,
-        filters,
-        arguments,
-        f"i.title_keys && {keys} AND i.number IN ({scope})",
-        f"cardinality(ARRAY(SELECT unnest(i.title_keys) INTERSECT SELECT unnest({keys}))) DESC",
-    )
-
-
-async def address_leg(conn: Connection, user_id: UUID, filters: Filters, address: str) -> list[TitleMatch]:
-    """Assets that were fetched from an address in which ``address`` stands, the shortest first."""
-    arguments = Arguments()
-    wanted = arguments.add(address)
-    scope = allowed(arguments, user_id, filters)
-    return await _titles(
-        conn, filters, arguments, f"position({wanted} IN lower(o.url)) > 0 AND i.number IN ({scope})", "length(o.url)"
-    )
-
-
-async def _titles(
-    conn: Connection, filters: Filters, arguments: Arguments, condition: str, order: str
-) -> list[TitleMatch]:
-    rows = await conn.fetch(
-        f"""
-        SELECT m.asset_id, m.title, m.language, c.number AS chunk_number FROM (
-            SELECT i.asset_id, i.title, i.language
-            FROM indexed_assets AS i JOIN gateway.asset_scope AS o ON o.asset_id = i.asset_id
-            WHERE {condition} ORDER BY {order}, i.number DESC LIMIT {_TITLES}
-        ) AS m CROSS JOIN LATERAL (
-            SELECT k.number FROM chunks AS k WHERE k.asset_id = m.asset_id {spoken(arguments, filters, "k.number")}
-            ORDER BY k.chunk_index LIMIT 1
-        ) AS c
-        """,
-        *arguments.values,
-    )
-    return [TitleMatch(**row) for row in rows]
-
-
 async def complete_scores(
     conn: Connection,
     numbers: Sequence[int],
     around: Sequence[int],
     query: Bm25 | None,
-    model_id: int | None,
-    vector: NDArray[np.float32] | None,
+    meant: nearest.Nearest | None,
 ) -> list[Scored]:
     """Both raw scores of the chunks in ``numbers``, and of the neighbours of those in ``around``.
 
-    The numbers come from the legs above, which saw the caller's scope; no content is read here.
+    The numbers come from a leg, which saw the caller's scope; no content is read here.
     """
     arguments = Arguments()
     wanted, lenders = arguments.add(numbers), arguments.add(around)
     lexical = semantic = "SELECT NULL::integer AS chunk_number, NULL::float8 AS score"
+    meaning = meant.sql(arguments) if meant else "SELECT NULL"
     # The numbers as one array: the index is walked once per term, not once per term and chunk.
     these = "ANY ((SELECT all_numbers FROM numbers)::integer[])"
     if query is not None:
@@ -279,14 +109,14 @@ async def complete_scores(
             f"SELECT p.chunk_number, sum({score})::float8 AS score FROM {terms} "
             f"JOIN postings AS p ON p.term_id = t.id WHERE p.chunk_number = {these} GROUP BY p.chunk_number"
         )
-    if model_id is not None and vector is not None:
+    if meant is not None:
         semantic = (
-            f"SELECT e.chunk_number, -(e.embedding <#> {_wanted(arguments, vector)}) AS score "
-            f"FROM {embeddings_table(model_id)} AS e WHERE e.chunk_number = {these}"
+            f"SELECT e.chunk_number, -(e.embedding <#> {nearest.VECTOR}) AS score "
+            f"FROM {meant.table} AS e WHERE e.chunk_number = {these}"
         )
     rows = await conn.fetch(
         f"""
-        WITH wanted AS MATERIALIZED (
+        WITH meaning AS MATERIALIZED ({meaning}), wanted AS MATERIALIZED (
             SELECT number, asset_id, chunk_index FROM chunks WHERE number = ANY({wanted}::integer[])
             UNION
             SELECT n.number, n.asset_id, n.chunk_index FROM chunks AS k
@@ -305,28 +135,40 @@ async def complete_scores(
     return [Scored(*row) for row in rows]
 
 
-async def read_passages(
+async def read_page(
     conn: Connection, user_id: UUID, filters: Filters, numbers: Sequence[int]
-) -> dict[int, Passage]:
-    """The content of the chunks that the caller may read, by number."""
+) -> tuple[dict[int, Passage], dict[UUID, int]]:
+    """The content of the chunks that the caller may read, by number, and the index generation of each collection in
+    scope."""
     arguments = Arguments()
     wanted = arguments.add(numbers)
     scope = allowed(arguments, user_id, filters)
     rows = await conn.fetch(
         f"""
-        SELECT c.id, c.number, c.asset_id, c.chunk_index, c.content, c.locator, c.words, c.lines,
-            coalesce(left(n.content, 1000), '') AS following,
-            i.title, i.kind, i.language, s.collection_id, i.revision,
-            coalesce(i.recorded_at, i.registered_at) AS dated_at
-        FROM chunks AS c
-        JOIN indexed_assets AS i ON i.asset_id = c.asset_id
-        JOIN gateway.asset_scope AS s ON s.asset_id = c.asset_id
-        LEFT JOIN chunks AS n ON n.asset_id = c.asset_id AND n.chunk_index = c.chunk_index + 1
-        WHERE c.number = ANY({wanted}::integer[]) AND i.number IN ({scope})
+        WITH passages AS (
+            SELECT c.id, c.number, c.asset_id, c.chunk_index, c.content, c.locator, c.words, c.lines,
+                coalesce(left(n.content, 1000), '') AS following,
+                i.title, i.kind, i.language, s.collection_id, i.revision,
+                coalesce(i.recorded_at, i.registered_at) AS dated_at,
+                row_number() OVER () AS place
+            FROM chunks AS c
+            JOIN indexed_assets AS i ON i.asset_id = c.asset_id
+            JOIN gateway.asset_scope AS s ON s.asset_id = c.asset_id
+            LEFT JOIN chunks AS n ON n.asset_id = c.asset_id AND n.chunk_index = c.chunk_index + 1
+            WHERE c.number = ANY({wanted}::integer[]) AND i.number IN ({scope})
+        )
+        -- The generations stand in the first row, which is there even where there is no passage.
+        SELECT g.generations, p.id, p.number, p.asset_id, p.chunk_index, p.content, p.locator, p.words, p.lines,
+            p.following, p.title, p.kind, p.language, p.collection_id, p.revision, p.dated_at
+        FROM passages AS p
+        FULL JOIN (
+            SELECT 1 AS place, ({generations(arguments, user_id, filters.collection_id)}) AS generations
+        ) AS g ON g.place = p.place
         """,
         *arguments.values,
     )
-    return {row["number"]: Passage(**row) for row in rows}
+    passages = {row["number"]: Passage(*row[1:]) for row in rows if row["number"] is not None}
+    return passages, {collection: raised for row in rows for collection, raised in row["generations"] or ()}
 
 
 async def read_order(conn: Connection, numbers: Sequence[int]) -> dict[int, tuple[str, datetime]]:

@@ -14,7 +14,7 @@ _CANDIDATES = 60
 _SAMPLES = 3
 _LOOKED_AT = 2000
 # A word in more chunks than this is known to everybody: looking for one that the asker may read could take long.
-_COMMON_CHUNKS = 1000
+COMMON_CHUNKS = 1000
 
 
 @dataclass(frozen=True)
@@ -37,36 +37,18 @@ class Sample:
 
 
 # Of posting ``p``: whether user $1 may read it.
-_READABLE = """
+READABLE = """
     SELECT FROM indexed_assets AS a JOIN gateway.asset_scope AS s ON s.asset_id = a.asset_id
     JOIN gateway.access AS x ON x.collection_id = s.collection_id
     WHERE a.number = p.asset_number AND x.user_id = $1 AND NOT s.deleted
 """
 
 
-async def read_languages(conn: Connection) -> list[str]:
-    """The languages of everything indexed; one hop from each to the next, however many assets have it."""
-    rows = await conn.fetch(
-        """
-        WITH RECURSIVE languages AS (
-            (SELECT language FROM indexed_assets WHERE language IS NOT NULL ORDER BY language LIMIT 1)
-            UNION ALL
-            SELECT (
-                SELECT a.language FROM indexed_assets AS a WHERE a.language > l.language ORDER BY a.language LIMIT 1
-            )
-            FROM languages AS l WHERE l.language IS NOT NULL
-        )
-        SELECT language FROM languages WHERE language IS NOT NULL
-        """
-    )
-    return [row["language"] for row in rows]
-
-
 async def known_terms(conn: Connection, user_id: UUID, terms: Sequence[str]) -> list[KnownTerm]:
     rows = await conn.fetch(
         f"""
-        SELECT t.id, t.term, t.df, t.df > {_COMMON_CHUNKS} OR EXISTS (
-            SELECT FROM postings AS p WHERE p.term_id = t.id AND EXISTS ({_READABLE})
+        SELECT t.id, t.term, t.df, t.df > {COMMON_CHUNKS} OR EXISTS (
+            SELECT FROM postings AS p WHERE p.term_id = t.id AND EXISTS ({READABLE})
         ) AS readable
         FROM (
             SELECT t.id, t.term,
@@ -91,8 +73,8 @@ async def near_terms(conn: Connection, user_id: UUID, words: Sequence[str]) -> l
             FROM terms AS t WHERE t.near && near_keys(w.word) AND t.term <> w.word
             ORDER BY df DESC LIMIT {_CANDIDATES}
         ) AS t
-        WHERE t.df > 0 AND (t.df > {_COMMON_CHUNKS} OR EXISTS (
-            SELECT FROM postings AS p WHERE p.term_id = t.id AND EXISTS ({_READABLE})))
+        WHERE t.df > 0 AND (t.df > {COMMON_CHUNKS} OR EXISTS (
+            SELECT FROM postings AS p WHERE p.term_id = t.id AND EXISTS ({READABLE})))
         """,
         user_id,
         words,
@@ -108,7 +90,7 @@ async def read_samples(conn: Connection, user_id: UUID, term_ids: Sequence[int])
             SELECT c.content, i.language
             FROM (SELECT chunk_number, asset_number FROM postings WHERE term_id = t.id LIMIT {_LOOKED_AT}) AS p
             JOIN chunks AS c ON c.number = p.chunk_number JOIN indexed_assets AS i ON i.asset_id = c.asset_id
-            WHERE EXISTS ({_READABLE}) LIMIT {_SAMPLES}
+            WHERE EXISTS ({READABLE}) LIMIT {_SAMPLES}
         ) AS k
         """,
         user_id,

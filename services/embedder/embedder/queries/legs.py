@@ -1,0 +1,167 @@
+"""Both legs of a search in one statement: who may read what is decided once, and every candidate gets both scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from common.db import Connection
+
+from embedder.domain.ranking import LEXICAL_WEIGHT, SEMANTIC_WEIGHT, Scored
+from embedder.queries import nearest
+from embedder.queries.scope import Arguments, Filters, allowed, count, spoken
+from embedder.queries.search import Bm25
+
+_NOTHING = "SELECT NULL::integer AS chunk_number, NULL::float8 AS score WHERE false"
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for: by words, by meaning, and ``named`` chunks, of assets that the query names.
+
+    Each leg brings up to ``limit``; scopes of up to ``few`` chunks are searched without the vector index. The first
+    ``neighboured`` candidates bring the chunks beside them.
+    """
+
+    words: Bm25 | None
+    meaning: nearest.Nearest | None
+    limit: int
+    few: int
+    named: Sequence[int] = ()
+    neighboured: int = 0
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """``chunks`` with both scores: those in ``numbers``, and the neighbours of those in ``around``. ``longest``: what
+    the longer leg brought."""
+
+    chunks: list[Scored]
+    numbers: set[int]
+    around: set[int]
+    longest: int
+
+
+async def find_candidates(conn: Connection, user_id: UUID, filters: Filters, query: Query) -> Candidates:
+    """The snapshot's ``hnsw.ef_search`` and ``hnsw.iterative_scan`` say how far the vector index looks."""
+    arguments = Arguments()
+    rows = await conn.fetch(_statement(arguments, user_id, filters, query), *arguments.values)
+    # As the row has them: to name each field would take longer than to rank.
+    chunks = [Scored._make(row[:8]) for row in rows]
+    places = [(row[0], row[8]) for row in rows if row[8] is not None]
+    return Candidates(
+        chunks,
+        {number for number, _ in places},
+        {number for number, place in places if place <= query.neighboured},
+        rows[0][9] if rows else 0,
+    )
+
+
+def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Query) -> str:
+    return f"""
+        WITH meaning AS MATERIALIZED (
+            {query.meaning.sql(arguments) if query.meaning else "SELECT NULL"}
+        ), scope AS MATERIALIZED (
+            {allowed(arguments, user_id, filters, "a.number, a.chunk_count")}
+        ), reach AS MATERIALIZED (
+            -- Where the scope leaves little, walking the graph would meet hardly anything that passes it.
+            SELECT ({count(arguments, filters)}) <= {arguments.add(query.few)} AS few
+        ), lexical AS MATERIALIZED (
+            {_lexical_leg(arguments, filters, query)}
+        ), semantic AS MATERIALIZED (
+            {_semantic_leg(arguments, filters, query)}
+        ), named AS (
+            SELECT k.number AS chunk_number, n.place
+            FROM unnest((SELECT {arguments.add(query.named)}::integer[])) WITH ORDINALITY AS n (number, place)
+            JOIN chunks AS k ON k.number = n.number JOIN indexed_assets AS i ON i.asset_id = k.asset_id
+            WHERE i.number IN (SELECT number FROM scope)
+        ), found AS (
+            SELECT chunk_number, max(lexical) AS lexical, max(semantic) AS semantic, min(named) AS named,
+                max(max(lexical)) OVER () AS best_lexical, max(max(semantic)) OVER () AS best_semantic
+            FROM (
+                SELECT chunk_number, score AS lexical, NULL::float8 AS semantic, NULL::bigint AS named FROM lexical
+                UNION ALL SELECT chunk_number, NULL, score, NULL FROM semantic
+                UNION ALL SELECT chunk_number, NULL, NULL, place FROM named
+            ) AS legs
+            GROUP BY chunk_number
+        ), candidates AS MATERIALIZED (
+            -- Their order before missing scores and neighbours are known; what is only named comes last.
+            SELECT k.number, k.asset_id, k.chunk_index, f.lexical, f.semantic, row_number() OVER (
+                ORDER BY f.lexical IS NULL AND f.semantic IS NULL, {_preliminary()} DESC, f.named, k.number
+            )::integer AS place
+            FROM found AS f JOIN chunks AS k ON k.number = f.chunk_number
+        ), lenders AS (
+            SELECT DISTINCT n.number, n.asset_id, n.chunk_index
+            FROM candidates AS c JOIN chunks AS n
+                ON n.asset_id = c.asset_id AND n.chunk_index IN (c.chunk_index - 1, c.chunk_index + 1)
+            WHERE c.place <= {arguments.add(query.neighboured)}
+                AND NOT EXISTS (SELECT FROM candidates AS held WHERE held.number = n.number)
+        ), wanted AS MATERIALIZED (
+            SELECT number, asset_id, chunk_index, lexical, semantic, place FROM candidates
+            UNION ALL SELECT number, asset_id, chunk_index, NULL, NULL, NULL FROM lenders
+        ), missing AS MATERIALIZED (
+            -- As arrays: an index is walked once per term, not once per term and chunk.
+            SELECT array_agg(number) FILTER (WHERE lexical IS NULL) AS lexical,
+                array_agg(number) FILTER (WHERE semantic IS NULL) AS semantic
+            FROM wanted
+        ), more_lexical AS (
+            {_lexical_scores(arguments, query)}
+        ), more_semantic AS (
+            {_semantic_scores(query)}
+        )
+        SELECT w.number, w.asset_id, w.chunk_index,
+            coalesce(w.lexical, l.score) AS lexical, coalesce(w.semantic, s.score) AS semantic,
+            NULL AS phrase, NULL AS title, NULL AS rerank, w.place,
+            greatest((SELECT count(*) FROM lexical), (SELECT count(*) FROM semantic)) AS longest
+        FROM wanted AS w
+        LEFT JOIN more_lexical AS l ON l.chunk_number = w.number
+        LEFT JOIN more_semantic AS s ON s.chunk_number = w.number
+    """
+
+
+def _lexical_leg(arguments: Arguments, filters: Filters, query: Query) -> str:
+    if query.words is None:
+        return _NOTHING
+    terms, score = query.words.arguments(arguments)
+    return f"""
+            SELECT p.chunk_number, sum({score})::float8 AS score
+            FROM {terms} JOIN postings AS p ON p.term_id = t.id
+            WHERE p.asset_number IN (SELECT number FROM scope)
+                {spoken(arguments, filters, "p.chunk_number")}
+            GROUP BY p.chunk_number ORDER BY score DESC, p.chunk_number LIMIT {query.limit:d}"""
+
+
+def _semantic_leg(arguments: Arguments, filters: Filters, query: Query) -> str:
+    """One of both is run: the other's condition is known to be false before it begins."""
+    if query.meaning is None:
+        return _NOTHING
+    few = nearest.exactly(arguments, filters, query.meaning, query.limit)
+    many = nearest.by_index(arguments, filters, query.meaning, query.limit)
+    return f"({few}) UNION ALL ({many})"
+
+
+def _preliminary() -> str:
+    """SQL of a candidate's weighted sum of what the legs brought, each divided by its best; zero is their floor."""
+    parts = [
+        f"CASE WHEN f.{leg} > 0 THEN {weight}::float8 * (f.{leg} / f.best_{leg}) ELSE 0 END"
+        for leg, weight in (("lexical", LEXICAL_WEIGHT), ("semantic", SEMANTIC_WEIGHT))
+    ]
+    return " + ".join(parts)
+
+
+def _lexical_scores(arguments: Arguments, query: Query) -> str:
+    if query.words is None:
+        return _NOTHING
+    terms, score = query.words.arguments(arguments)
+    return f"""
+            SELECT p.chunk_number, sum({score})::float8 AS score
+            FROM {terms} JOIN postings AS p ON p.term_id = t.id
+            WHERE p.chunk_number = ANY ((SELECT lexical FROM missing)::integer[])
+            GROUP BY p.chunk_number"""
+
+
+def _semantic_scores(query: Query) -> str:
+    if query.meaning is None:
+        return _NOTHING
+    return f"""
+            SELECT e.chunk_number, -(e.embedding <#> {nearest.VECTOR}) AS score
+            FROM {query.meaning.table} AS e WHERE e.chunk_number = ANY ((SELECT semantic FROM missing)::integer[])"""
