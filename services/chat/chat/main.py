@@ -15,6 +15,7 @@ from common.service import Service
 
 from chat import handlers
 from chat.answering import Answering
+from chat.api.agui import AgUi
 from chat.api.answers import Answers
 from chat.api.completions import Completions
 from chat.api.messages import Messages
@@ -58,6 +59,7 @@ def build(settings: ChatSettings | None = None) -> Service:
     talking = Talking(service.db, asking, bells)
     service.serve(Sessions(service.db, talking).routes())
     service.serve(Messages(service.db, asking, talking).routes())
+    service.serve(AgUi(service.db, asking, talking).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)

@@ -25,3 +25,6 @@ passages = Histogram(
 )
 citations = Counter("earshot_chat_citations_total", "Citations in answers: kept, unknown or unsupported", ["fate"])
 used_tokens = Counter("earshot_chat_model_tokens_total", "Tokens that providers counted", ["provider", "direction"])
+agui_streams = Counter(
+    "earshot_chat_agui_streams_total", "Streams of AG-UI by their end: finished, cancelled, failed, left", ["end"]
+)
