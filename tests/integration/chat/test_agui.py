@@ -164,6 +164,7 @@ async def check_failures(client: Client, provider: Provider) -> None:
     assert elsewhere.status_code == 409
     unknown = await client.post(client.body(QUESTION, "r9", "t9", collection_id=str(uuid7())))
     assert unknown.status_code == 404
+    assert (await client.post(client.body(QUESTION, "r9", "t9", model="grandmother"))).status_code == 422
     for field, value in SENSELESS:
         refused = await client.post(client.body(QUESTION, "r9", "t9") | {field: value})
         assert (refused.status_code, refused.json()["error_type"]) == (422, "validation_error"), (field, value)

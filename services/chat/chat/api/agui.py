@@ -89,6 +89,8 @@ class AgUi:
         """
         wishes = body.wishes()
         asked = body.question(wishes)
+        # Before a session is begun for it.
+        self._asking.writers.choose(asked.model)
         session_id = await self._talking.join(body.thread_id, wishes.collection_id, caller)
         creation = Once.run(caller.user_id, session_id, body.run_id, asked.model_dump_json(exclude={"stream"}))
         message_id = await self._ask(session_id, asked, caller, creation)
@@ -215,7 +217,7 @@ _CAPABILITIES: dict[str, Any] = {
             }
         ],
     },
-    "state": {"snapshots": False, "deltas": False, "persistentState": False, "memory": True},
+    "state": {"snapshots": False, "deltas": False, "persistentState": False, "memory": False},
     "multimodal": {"input": {"image": False, "audio": False, "video": False, "pdf": False, "file": False}},
     "humanInTheLoop": {"supported": False, "interrupts": False},
 }

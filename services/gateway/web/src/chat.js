@@ -3,7 +3,7 @@ import "./strict.js";
 import { HttpAgent } from "@ag-ui/client";
 import { v4 as newId } from "uuid";
 import { follow } from "./following.js";
-import { AnswerView, element } from "./showing.js";
+import { AnswerView, element, growing } from "./showing.js";
 
 const at = (id) => document.getElementById(id);
 const list = at("messages");
@@ -37,7 +37,7 @@ function tell(view, error, retry) {
 
 // A run that may not have begun is asked for again by its name, so that the question is not asked twice.
 async function ask(content, runId = newId(), view = null) {
-  if (!view) list.append(element("li", content, "question"));
+  if (!view) growing(() => list.append(element("li", content, "question")));
   const shown = view ?? new AnswerView(list);
   const once = { ours: null, done: false, text: "" };
   running = once;

@@ -30,6 +30,14 @@ function place({ locator, quote_start_seconds: start }) {
   return [seconds == null ? "" : clock(seconds), locator.speaker ?? ""].filter(Boolean).join(", ");
 }
 
+// Who reads the end goes on seeing it while it grows; who has scrolled up is left where they are.
+export function growing(change) {
+  const page = document.documentElement;
+  const atEnd = page.scrollHeight - window.innerHeight - window.scrollY < 80;
+  change();
+  if (atEnd) window.scrollTo(0, page.scrollHeight);
+}
+
 // One answer: where it is, its text, and what it rests on.
 export class AnswerView {
   constructor(list) {
@@ -46,10 +54,10 @@ export class AnswerView {
   text(text, citations = []) {
     const cited = new Map(citations.map((citation) => [String(citation.index), citation]));
     const pieces = text.split(MARKER);
-    this.body.replaceChildren(...pieces.map((piece, index) => {
+    growing(() => this.body.replaceChildren(...pieces.map((piece, index) => {
       if (index % 2 === 0) return document.createTextNode(piece);
       return cited.has(piece) ? link(cited.get(piece), `[${piece}]`) : document.createTextNode(`[${piece}]`);
-    }));
+    })));
   }
 
   sources({ answered, citations, nearest }) {
@@ -64,8 +72,7 @@ export class AnswerView {
       item.append(element("q", citation.quote));
       list.append(item);
     }
-    if (!answered) this.item.append(element("p", "What comes closest:", "state"));
-    this.item.append(list);
+    growing(() => this.item.append(...(answered ? [] : [element("p", "What comes closest:", "state")]), list));
   }
 
   end() {
