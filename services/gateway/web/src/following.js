@@ -1,6 +1,6 @@
 // fetch for HttpAgent: a stream that breaks off before the end of its run is asked for again, behind the last event that
 // came whole. The same run asked for twice is one run, so nothing is lost, doubled or paid for twice.
-const WAITS = [500, 1000, 2000, 4000, 8000];
+const WAITS = [200, 500, 2000, 4000, 8000];
 const LOST = "The connection was lost. The answer goes on without you: reload the page to see it.";
 
 export async function follow(url, init) {
