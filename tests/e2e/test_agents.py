@@ -1,5 +1,6 @@
-"""The Model Context Protocol by its official client, unmodified, at a whole running Earshot."""
+"""The Model Context Protocol by its official client, unmodified, and AG-UI, at a whole running Earshot."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -133,3 +134,26 @@ async def test_a_stranger_finds_nothing_of_it(stack: ThrowawayStack, owner: Api,
         for tool, words in (("search", {"query": "mirror"}), ("ask", {"question": "Who?"})):
             told = await refusal(client, tool, collection_id=talk["collection_id"], **words)
             assert "There is no such collection" in told
+
+
+def test_a_page_of_ones_own_asks_by_ag_ui(stack: ThrowawayStack, owner: Api, talk: dict[str, Any]) -> None:
+    body: dict[str, Any] = {
+        "threadId": f"thread {uuid4()}",
+        "runId": "first",
+        "messages": [{"id": "1", "role": "user", "content": "When does the observatory open its dome?"}],
+        "forwardedProps": {"collection_id": talk["collection_id"]},
+    }
+    answer = owner.http.post("/ag-ui", json=body)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    ids = [line.removeprefix("id: ") for line in answer.text.splitlines() if line.startswith("id: ")]
+    events = [json.loads(line.removeprefix("data: ")) for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert [events[0]["type"], events[-1]["type"]] == ["RUN_STARTED", "RUN_FINISHED"]
+    (cited,) = [event["value"]["citations"] for event in events if event["type"] == "CUSTOM"]
+    assert (cited[0]["asset_id"], cited[0]["locator"]["type"]) == (talk["id"], "time")
+    # The door lets the place through at which the client was.
+    rest = owner.http.post("/ag-ui", json=body, headers={"Last-Event-ID": ids[3]})
+    assert rest.text[rest.text.index("id: ") :] == answer.text[answer.text.index(f"id: {ids[4]}\n") :]
+    assert owner.get("/api/agui/config")["protocol_version"] == "1.0"
+    stranger = Api(stack.url, "ek_wrong")
+    assert stranger.status_of("POST", "/ag-ui", json=body) == 401
+    assert stranger.status_of("GET", "/api/agui/config") == 401

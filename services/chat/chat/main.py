@@ -16,6 +16,7 @@ from common.service import Service
 
 from chat import handlers
 from chat.answering import Answering
+from chat.api.agui import AgUi
 from chat.api.answers import Answers
 from chat.api.completions import Completions
 from chat.api.instructions import Instructions
@@ -83,6 +84,7 @@ def build(settings: ChatSettings | None = None) -> Service:
     previewing = Previewing(service.db, answering, writers, settings)
     service.serve(Instructions(service.db, Instructing(service.db), previewing).routes())
     service.serve(Prompts(service.db).routes())
+    service.serve(AgUi(service.db, asking, talking).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)

@@ -41,3 +41,6 @@ summary_steps = Counter(
     "earshot_chat_summary_steps_total", "Steps of summaries: asked of a model, or known from before", ["step"]
 )
 statements = Counter("earshot_chat_summary_statements_total", "Statements of models: kept or unsupported", ["fate"])
+agui_streams = Counter(
+    "earshot_chat_agui_streams_total", "Streams of AG-UI by their end: finished, cancelled, failed, left", ["end"]
+)

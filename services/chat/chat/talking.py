@@ -24,7 +24,18 @@ from chat.steps import Broken
 
 _KEY_HOURS = 24.0
 _CANCELLED = Broken("cancelled", "The answer was cancelled.", "Retry it, or ask something else.", 409)
-_BUSY = "Wait until it is there, or cancel it."
+
+
+class Busy(ApiError):
+    """One answer at a time is written in a session."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            409,
+            "conflict",
+            "An answer of this session is being written.",
+            advice="Wait until it is there, or cancel it.",
+        )
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,24 @@ class Talking:
                 await sessions.create_session(
                     conn, NewSession(session_id, caller.user_id, body.collection_id, body.title)
                 )
+        return session_id
+
+    async def join(self, thread_id: str, collection_id: UUID | None, caller: Caller) -> UUID:
+        """The session that a client of AG-UI calls ``thread_id``: the caller's own of that id, else the one that they
+        began under that name, begun now if there is none.
+
+        Raises ApiError: no such collection, or a session that is about another one.
+        """
+        async with self._db.transaction() as conn:
+            session_id = await _own(conn, caller, thread_id)
+            if session_id is None:
+                session_id = await once.claim_thread(conn, caller.user_id, thread_id, uuid7())
+            session = await sessions.read_session(conn, caller.user_id, session_id)
+            if session is None:
+                await _check_collection(conn, caller, collection_id, None)
+                await sessions.create_session(conn, NewSession(session_id, caller.user_id, collection_id, None))
+            elif collection_id not in (None, session.collection_id):
+                raise conflict("This thread is about another collection.", advice="Begin a new thread.")
         return session_id
 
     async def rename(self, session_id: UUID, caller: Caller, title: str) -> None:
@@ -106,6 +135,13 @@ class Talking:
         if answer_id is not None:
             self._bells.ring(answer_id)
 
+    async def cancel_running(self, session_id: UUID, caller: Caller) -> None:
+        """End what is being written in the session, if anything is."""
+        async with self._db.acquire() as conn:
+            last = await messages.last_messages(conn, caller.user_id, [session_id])
+        if session_id in last:
+            await self.cancel(last[session_id])
+
     async def branch(self, session_id: UUID, body: SessionBranch, caller: Caller, creation: Once) -> UUID:
         """A session that begins like this one, up to an answer, or up to what came before a question."""
         async with self._db.transaction() as conn:
@@ -133,12 +169,21 @@ class Talking:
         if asks:
             await _check_collection(conn, caller, session.collection_id, session)
         if await messages.is_answering(conn, session_id):
-            raise conflict("An answer of this session is being written.", advice=_BUSY)
+            raise Busy
         return session
 
 
 def no_session() -> ApiError:
     return not_found("There is no such session.", advice="See GET /api/chat/sessions.")
+
+
+async def _own(conn: Connection, caller: Caller, thread_id: str) -> UUID | None:
+    """The thread's id where it is that of a session of the caller's."""
+    try:
+        named = UUID(thread_id)
+    except ValueError:
+        return None
+    return named if await sessions.read_session(conn, caller.user_id, named) else None
 
 
 async def _lock(conn: Connection, caller: Caller, session_id: UUID) -> SessionRow:

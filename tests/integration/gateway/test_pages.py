@@ -1,5 +1,9 @@
 """Pages: plain, strict about what may run in them, and deaf to markup in titles."""
 
+import re
+from base64 import b64encode
+from hashlib import sha256, sha384
+
 import httpx
 import pytest
 from gateway.admin import sign_in_link
@@ -87,3 +91,25 @@ async def test_health_is_public(gateway: Gateway):
         assert report.json()["services"]["asr"] == {"ready": False, "checks": {"reachable": False}}
         assert report.json()["store"]["ready"]
         assert "earshot_gateway_refused_requests_total" in (await http.get("/metrics")).text
+
+
+async def test_the_chat_page_names_its_bundle_by_content_and_checksum(gateway: Gateway, browser: httpx.AsyncClient):
+    page = await browser.get("/ag-ui")
+    assert (page.status_code, is_strict(page)) == (200, True)
+    assert page.headers["cache-control"] == "no-store"
+    files = re.findall(r'(?:src|href)="(/ag-ui/assets/[^"]+)" integrity="sha384-([^"]+)"', page.text)
+    assert [path.rsplit(".", 1)[1] for path, _ in files] == ["css", "js"]
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as stranger:
+        assert (await stranger.get("/ag-ui")).status_code == 401
+        for path, checksum in files:
+            file = await stranger.get(path)
+            assert b64encode(sha384(file.content).digest()).decode() == checksum
+            assert sha256(file.content).hexdigest()[:16] in path
+            assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
+            assert file.headers["content-type"] in ("text/css; charset=utf-8", "text/javascript; charset=utf-8")
+            for known in (file.headers["etag"], f'"other", W/{file.headers["etag"]}', "*"):
+                again = await stranger.get(path, headers={"If-None-Match": known})
+                assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", file.headers["etag"])
+            assert (await stranger.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
+        for other in ("manifest.json", "chat-0000000000000000.js", "%2e%2e%2fbundle.py"):
+            assert (await stranger.get(f"/ag-ui/assets/{other}")).status_code == 404

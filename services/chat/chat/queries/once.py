@@ -5,6 +5,9 @@ from uuid import UUID
 
 from common.db import Connection
 
+# Before a client's name for a session. A line break is in no header: no Idempotency-Key begins like this.
+_THREAD = "thread\n"
+
 
 @dataclass(frozen=True)
 class Claimed:
@@ -32,5 +35,18 @@ async def claim_key(conn: Connection, user_id: UUID, key: str, fingerprint: byte
     return Claimed(**row)
 
 
+async def claim_thread(conn: Connection, user_id: UUID, thread_id: str, session_id: UUID) -> UUID:
+    """The id of the user's session that goes by that name. A second request with the name waits here."""
+    claimed = await claim_key(conn, user_id, f"{_THREAD}{thread_id}", b"", session_id)
+    return claimed.resource_id
+
+
 async def forget_keys(conn: Connection, hours: float) -> None:
-    await conn.execute("DELETE FROM request_keys WHERE created_at < now() - make_interval(secs => $1 * 3600)", hours)
+    """Names of threads are kept for as long as there is the session."""
+    await conn.execute(
+        f"""
+        DELETE FROM request_keys AS k WHERE k.created_at < now() - make_interval(secs => $1 * 3600)
+            AND NOT (starts_with(k.key, '{_THREAD}') AND EXISTS (SELECT FROM sessions AS s WHERE s.id = k.resource_id))
+        """,
+        hours,
+    )

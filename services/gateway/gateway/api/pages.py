@@ -1,13 +1,13 @@
-"""Pages: what Earshot is, the recordings of whoever is signed in, and one recording that plays at the right second."""
+"""Pages: what Earshot is, the recordings of whoever is signed in, one that plays at the right second, and a chat."""
 
 from importlib.resources import files
 from math import isfinite
 from typing import Any
 
 import fastapi_offline
-from common.errors import ApiError
+from common.errors import ApiError, not_found
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader
 from starlette.staticfiles import StaticFiles
 
@@ -16,6 +16,7 @@ from gateway.auth.access import resolve_asset
 from gateway.auth.principal import Principal, identify
 from gateway.domain.clock import clock
 from gateway.door import TheDoor
+from gateway.pages.bundle import bundle, bundle_file
 from gateway.queries import assets
 from gateway.queries.assets import AssetFilter
 
@@ -31,6 +32,9 @@ _VIEWER = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; worker-src blob:; base-uri 'none'; frame-ancestors 'none'"
 )
+
+# A file of the bundle never changes: what changes gets another name.
+_FOR_GOOD = "public, max-age=31536000, immutable"
 
 _templates = Environment(loader=PackageLoader("gateway", "pages/templates"), autoescape=True)
 _templates.filters["clock"] = clock
@@ -62,8 +66,7 @@ async def recording(request: Request, asset_id: str, door: TheDoor, t: str = "")
     """`t` is where to begin, in seconds."""
     user = await _visitor(request, door)
     if user is None:
-        message = "Make a link that signs this browser in with: ./earshot open"
-        return _render("message.html", status_code=401, title="Sign in first", message=message, user=None)
+        return _sign_in()
     try:
         async with door.service.db.acquire() as conn:
             seen = await resolve_asset(conn, user.user_id, asset_id)
@@ -75,6 +78,27 @@ async def recording(request: Request, asset_id: str, door: TheDoor, t: str = "")
     if asset is None:
         return _render("message.html", status_code=404, title="Not found", message=message, user=user)
     return _render("recording.html", user=user, recording=models.Asset.of(asset), start_seconds=_seconds(t))
+
+
+@router.get("/ag-ui")
+async def chat(request: Request, door: TheDoor) -> HTMLResponse:
+    """A client of `POST /ag-ui`, which chat serves."""
+    user = await _visitor(request, door)
+    if user is None:
+        return _sign_in()
+    made = bundle()
+    return _render("chat.html", user=user, script=made["chat.js"], style=made["chat.css"])
+
+
+@router.get("/ag-ui/assets/{name}")
+async def chat_asset(request: Request, name: str) -> Response:
+    file = bundle_file(name)
+    if file is None:
+        raise not_found("There is no such file.", advice="Reload the page: it names the files of this version.")
+    headers = {"Cache-Control": _FOR_GOOD, "ETag": file.etag, "X-Content-Type-Options": "nosniff"}
+    if _is_known(file.etag, request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, media_type=file.media_type, headers=headers)
 
 
 @router.get("/docs")
@@ -91,6 +115,17 @@ def mount_static(app: FastAPI) -> None:
     """Our own scripts and styles, and the files of the two viewers of the API description."""
     app.mount("/static/api", StaticFiles(directory=str(files(fastapi_offline) / "static")))
     app.mount("/static", StaticFiles(directory=str(files("gateway") / "pages" / "static")))
+
+
+def _sign_in() -> HTMLResponse:
+    message = "Make a link that signs this browser in with: ./earshot open"
+    return _render("message.html", status_code=401, title="Sign in first", message=message, user=None)
+
+
+def _is_known(etag: str, if_none_match: str) -> bool:
+    """RFC 9110, 13.1.2: compared weakly, so that what a proxy has compressed meanwhile counts as well."""
+    told = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return etag in told or told == ["*"]
 
 
 async def _visitor(request: Request, door: TheDoor) -> Principal | None:
