@@ -18,13 +18,17 @@ from chat.answering import Answering
 from chat.api.answers import Answers
 from chat.api.completions import Completions
 from chat.api.messages import Messages
+from chat.api.models import Models
 from chat.api.sessions import Sessions
 from chat.asking import Asking
 from chat.bells import Bells
+from chat.choosing import Choosing
 from chat.following import Follower
+from chat.own_keys import OwnKeys
 from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
 from chat.providers.retrieval import Retrieval
+from chat.sealing import Sealer
 from chat.settings import ChatSettings
 from chat.talking import Talking
 from chat.writing import Writer
@@ -41,7 +45,8 @@ def build(settings: ChatSettings | None = None) -> Service:
     # A proxy of the environment is for the world outside, not for a neighbour.
     embedder = httpx.AsyncClient(base_url=settings.embedder_url, timeout=settings.retrieval_seconds, trust_env=False)
     writers, bells = Writers(settings), Bells()
-    answering = Answering(Retrieval(embedder, signer), Likeness(embedder, signer), writers)
+    own_keys = OwnKeys(service.db, Sealer(settings.key_secrets), writers)
+    answering = Answering(Retrieval(embedder, signer), Likeness(embedder, signer), writers, own_keys)
     writer = Writer(service.db, answering, writers, bells, settings)
     # Well before a silent reader counts as gone, even when a touch or two come late.
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
@@ -52,15 +57,18 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.hear(TranscriptRevised, handlers.note_correction)
     service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))
     service.hear(CollectionDeleted, handlers.forget_collection)
-    asking = Asking(service.db, writer, writers, follower, settings)
+    choosing = Choosing(service.db, writers)
+    asking = Asking(service.db, writer, choosing, follower, settings)
     service.serve(Answers(asking).routes())
     service.serve(Completions(asking).routes())
     talking = Talking(service.db, asking, bells)
     service.serve(Sessions(service.db, talking).routes())
     service.serve(Messages(service.db, asking, talking).routes())
+    service.serve(Models(choosing, own_keys).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)
+    service.background(own_keys.reseal, every_seconds=_FORGET_SECONDS)
     service.on_stop(writer.close)
     service.on_stop(writers.close)
     service.on_stop(embedder.aclose)

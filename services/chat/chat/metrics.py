@@ -24,4 +24,16 @@ passages = Histogram(
     "earshot_chat_retrieved_passages", "Passages found for a question", buckets=(0, 1, 2, 4, 8, 16, 40)
 )
 citations = Counter("earshot_chat_citations_total", "Citations in answers: kept, unknown or unsupported", ["fate"])
-used_tokens = Counter("earshot_chat_model_tokens_total", "Tokens that providers counted", ["provider", "direction"])
+used_tokens = Counter(
+    "earshot_chat_model_tokens_total",
+    "Tokens that providers counted: input, of it cached_input, and output",
+    ["provider", "direction"],
+)
+cost = Counter(
+    "earshot_chat_model_cost_dollars_total", "What these tokens cost, by the prices given", ["provider", "model"]
+)
+fallbacks = Counter(
+    "earshot_chat_model_fallbacks_total",
+    "Times that the next model took over, by the provider that failed and how",
+    ["provider", "error_type"],
+)
