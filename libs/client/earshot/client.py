@@ -6,6 +6,7 @@ from typing import Self
 import httpx
 
 from earshot.models import Health, Model, Readiness
+from earshot.resources.answer_models import AnswerModels
 from earshot.resources.answers import Answers
 from earshot.resources.assets import Assets, Jobs
 from earshot.resources.collections import Collections
@@ -51,6 +52,7 @@ class Client:
         self.keys = Keys(self._transport)
         self.parked = ParkedMessages(self._transport)
         self.profiles = Profiles(self._transport)
+        self.models = AnswerModels(self._transport)
         self.index_models = IndexModels(self._transport)
 
     def health(self) -> Health:

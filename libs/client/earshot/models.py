@@ -710,3 +710,41 @@ class PromptVersion(Model):
     text: str | None = None
     created_by: str
     created_at: datetime
+
+
+class AnswerModel(Model):
+    """A model that a question may name; `usable` is False where only a key of your own would do."""
+
+    name: str
+    provider: str
+    model: str
+    usable: bool = True
+    own_key: bool = False
+    default_for: list[str] = Field(default_factory=list[str])
+    context_tokens: int | None = None
+    output_tokens: int | None = None
+    vision: bool = False
+    tools: bool = False
+    json_output: bool = Field(default=False, alias="json")
+    streaming: bool = True
+    prices: dict[str, float | None] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_unset=True, by_alias=True)
+
+
+class ModelDefault(Model):
+    """The model for a purpose: `model` is what is used, of what you, or an administrator for everyone, have set."""
+
+    purpose: str
+    model: str
+    own: str | None = None
+    installation: str | None = None
+
+
+class ProviderKey(Model):
+    """A key of your own for a provider of models; the key itself is never shown again."""
+
+    provider: str
+    last_four: str
+    set_at: datetime

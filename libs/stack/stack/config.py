@@ -91,6 +91,7 @@ def _neighbours(service: str, keys: Keys, ports: Mapping[str, int]) -> dict[str,
         return {
             "CHAT_EMBEDDER_URL": f"{LOOPBACK_URL}:{ports['embedder']}",
             "CHAT_IDENTITY_PRIVATE_KEY": keys.signing["chat"],
+            "CHAT_KEY_SECRET": keys.chat_key_secret,
         }
     return {}
 

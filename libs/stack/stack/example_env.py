@@ -48,6 +48,7 @@ _VALUES = {
     "GATEWAY_IDENTITY_PRIVATE_KEY": "<private:gateway>",
     "CHAT_IDENTITY_PRIVATE_KEY": "<private:chat>",
     "GATEWAY_KEY_SECRET": "<random:key-secret>",
+    "CHAT_KEY_SECRET": "<random:chat-key-secret>",
 }
 
 

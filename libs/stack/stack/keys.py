@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from stack.errors import StackError
 from stack.layout import SERVICES
@@ -27,6 +29,13 @@ class Keys:
     roles: dict[str, str]
     signing: dict[str, str]
     verifying: dict[str, str]
+
+    @property
+    def chat_key_secret(self) -> str:
+        """Encrypts users' keys for providers of models. Made of the pepper, so that no file of an earlier start lacks
+        it, and one for another purpose cannot be told from it."""
+        derived = HKDF(SHA256(), 32, salt=None, info=b"earshot.stack.chat_key_secret").derive(self.pepper.encode())
+        return derived.hex()
 
     def public_keys(self) -> str:
         """As EARSHOT_IDENTITY_PUBLIC_KEYS wants them: name=base64, comma separated."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from time import monotonic
 
 from common import tracing
@@ -13,9 +14,11 @@ from chat.domain.citations import Citation, cite
 from chat.domain.evidence import Candidate, texts_to_compare, weigh
 from chat.domain.history import standalone
 from chat.domain.passages import Passage
-from chat.domain.prompt import build_prompt
 from chat.domain.question import read_question
 from chat.domain.spans import nearest_spans
+from chat.domain.tokens import fit_prompt
+from chat.own_keys import OwnKeys
+from chat.providers.chain import Chain
 from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
 from chat.providers.model import Request, Usage
@@ -36,10 +39,11 @@ UNSUPPORTED = "The passages do not support what the model wrote."
 class Answering:
     """Holds what answers are made with; one instance serves all."""
 
-    def __init__(self, retrieval: Retrieval, likeness: Likeness, writers: Writers) -> None:
+    def __init__(self, retrieval: Retrieval, likeness: Likeness, writers: Writers, own_keys: OwnKeys) -> None:
         self._retrieval = retrieval
         self._likeness = likeness
         self._writers = writers
+        self._own_keys = own_keys
 
     async def write(self, ask: Ask, caller: Caller, keep: Keep) -> AsyncGenerator[Step]:
         """Statuses and text as they come, then exactly one Outcome. Raises Broken, and ApiError of retrieval."""
@@ -55,35 +59,37 @@ class Answering:
         meaning = await self._likeness.meaning(texts_to_compare(question, passages))
         candidates = weigh(question, passages, meaning)
         yield Status("writing")
-        writer = self._writers.of(ask.model)
-        prompt = build_prompt(ask.question, passages, ask.history, ask.wishes, ask.guidance)
+        chain = self._writers.chain(ask.model, await self._own_keys.of(caller.user_id))
+        fit = partial(fit_prompt, ask.question, passages, ask.history, ask.wishes, guidance=ask.guidance)
         selected = len(found) >= ask.top_k
-        request = Request(question, passages, candidates, prompt, ask.model, selected)
+        request = Request(question, passages, candidates, fit(None), ask.model, selected)
         citing = Citing(passages, meaning, self._likeness)
-        async with aclosing(writer.answer(request)) as events:
-            async for content in _timed(citing.follow(events), writer.name):
+        async with aclosing(chain.answer(request, fit)) as events:
+            async for content in _timed(citing.follow(events), chain):
                 yield content
-        yield _outcome(citing, writer.name, candidates)
+        yield _outcome(citing, chain, candidates)
 
 
-async def _timed(contents: AsyncGenerator[Content], provider: str) -> AsyncGenerator[Content]:
+async def _timed(contents: AsyncGenerator[Content], chain: Chain) -> AsyncGenerator[Content]:
     """Measures the time to the first text, and is a span of the trace."""
     started, waiting = monotonic(), True
-    about: dict[str, tracing.Value] = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": provider}
-    with tracing.open_span(f"chat {provider}", about) as span:
+    with tracing.open_span("chat", {"gen_ai.operation.name": "chat"}) as span:
         async for content in contents:
             if waiting:
-                metrics.first_text.labels(provider).observe(monotonic() - started)
+                metrics.first_text.labels(chain.name).observe(monotonic() - started)
+                span.update_name(f"chat {chain.name}")
+                span.set_attributes({"gen_ai.provider.name": chain.name, "gen_ai.request.model": chain.model})
                 span.add_event("first text")
                 waiting = False
             yield content
 
 
-def _outcome(citing: Citing, provider: str, candidates: Sequence[Candidate]) -> Outcome:
-    usage = _usage(citing.usage, provider)
+def _outcome(citing: Citing, chain: Chain, candidates: Sequence[Candidate]) -> Outcome:
+    usage = _usage(citing.usage)
     if citing.citations and not citing.refused:
-        return Outcome(answered=True, text=citing.text, citations=citing.citations, usage=usage)
-    return Outcome(answered=False, reason=_reason(citing, provider), nearest=_nearest(candidates), usage=usage)
+        return Outcome(True, citing.text, citing.citations, usage=usage, model=chain.model)
+    reason = _reason(citing, chain.name)
+    return Outcome(False, reason=reason, nearest=_nearest(candidates), usage=usage, model=chain.model)
 
 
 def _reason(citing: Citing, provider: str) -> str:
@@ -100,9 +106,7 @@ def _nearest(candidates: Sequence[Candidate]) -> list[Citation]:
     return [cite(index, span) for index, span in enumerate(nearest_spans(candidates, _NEAREST), start=1)]
 
 
-def _usage(usage: Usage | None, provider: str) -> dict[str, int | None] | None:
+def _usage(usage: Usage | None) -> dict[str, int | None] | None:
     if usage is None:
         return None
-    for direction, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-        metrics.used_tokens.labels(provider, direction).inc(count or 0)
     return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}

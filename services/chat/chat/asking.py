@@ -10,9 +10,9 @@ from common.identity import Caller
 from common.ids import uuid7
 from fastapi import Request
 
+from chat.choosing import Choosing
 from chat.domain.history import Turn
 from chat.following import Follower
-from chat.providers.choice import Writers
 from chat.queries import reading, writing
 from chat.queries.guidance import read_guidance
 from chat.queries.rows import NewAnswer
@@ -28,12 +28,12 @@ class Asking:
     """What all routes of questions share."""
 
     def __init__(
-        self, db: Database, writer: Writer, writers: Writers, follower: Follower, settings: ChatSettings
+        self, db: Database, writer: Writer, choosing: Choosing, follower: Follower, settings: ChatSettings
     ) -> None:
         self._db = db
         self._writer = writer
         self._settings = settings
-        self.writers = writers
+        self.choosing = choosing
         self.follower = follower
 
     @property
@@ -43,7 +43,7 @@ class Asking:
 
     async def begin(self, body: AnswerRequest, caller: Caller, history: Sequence[Turn] = (), wishes: str = "") -> UUID:
         """The answer is being written from now on. Raises ApiError: no such model or collection, or no room."""
-        model = self.writers.choose(body.model)
+        model = await self.choosing.model(caller, "answer", body.model)
         self.check_room()
         async with self._db.transaction() as conn:
             if body.collection_id and not await reading.may_view_collection(conn, caller.user_id, body.collection_id):

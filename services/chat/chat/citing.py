@@ -6,6 +6,7 @@ from chat import metrics
 from chat.domain.citations import Citation, cite, support
 from chat.domain.composer import Composer
 from chat.domain.evidence import Meaning
+from chat.domain.links import LinkGuard
 from chat.domain.passages import Passage
 from chat.domain.refusal import RefusalGate
 from chat.domain.spans import Span
@@ -14,7 +15,7 @@ from chat.providers.likeness import Likeness
 from chat.providers.model import Done, Event, Failed, Quote, Text, Usage
 from chat.steps import Broken, Content
 
-_BROKEN_STATUS = {"provider_refused": 502, "provider_error": 502}
+_BROKEN_STATUS = {"provider_refused": 502, "provider_error": 502, "question_too_long": 422}
 
 
 class Citing:
@@ -24,7 +25,7 @@ class Citing:
         self._passages = {passage.number: passage for passage in passages}
         self._meaning = meaning
         self._likeness = likeness
-        self._gate, self._filter, self._composer = RefusalGate(), StreamFilter(), Composer()
+        self._gate, self._filter, self._composer = RefusalGate(), StreamFilter(), Composer(LinkGuard())
         self.citations: list[Citation] = []
         self.usage: Usage | None = None
         self.end: Done | None = None
@@ -42,20 +43,35 @@ class Citing:
         """Text with settled citations. Raises Broken when the writer fails."""
         async for event in events:
             match event:
-                case Text(text):
-                    async for content in self._show(self._filter.feed(self._gate.feed(text))):
+                case Text():
+                    async for content in self._write(event):
                         yield content
                 case Quote(span):
                     yield Content(self._composer.cite(self._index(span)))
                 case Usage():
                     self.usage = event
-                case Failed(error_type, message, advice):
-                    raise Broken(error_type, message, advice, _BROKEN_STATUS.get(error_type, 503))
+                case Failed():
+                    if rest := self._composer.finish():
+                        yield Content(rest)
+                    raise _broken(event)
                 case Done():
                     self.end = event
+        async for content in self._finish():
+            yield content
+
+    async def _write(self, text: Text) -> AsyncGenerator[Content]:
+        if text.verbatim:
+            yield Content(self._composer.quote(text.text))
+            return
+        async for content in self._show(self._filter.feed(self._gate.feed(text.text))):
+            yield content
+
+    async def _finish(self) -> AsyncGenerator[Content]:
         rest = [*self._filter.feed(self._gate.finish()), *self._filter.finish()]
         async for content in self._show(rest):
             yield content
+        if last := self._composer.finish():
+            yield Content(last)
 
     async def _show(self, pieces: Sequence[str | Marker]) -> AsyncGenerator[Content]:
         for piece in pieces:
@@ -93,3 +109,7 @@ class Citing:
         metrics.citations.labels("kept").inc()
         self.citations.append(cite(len(self.citations) + 1, span))
         return len(self.citations)
+
+
+def _broken(failed: Failed) -> Broken:
+    return Broken(failed.error_type, failed.message, failed.advice, _BROKEN_STATUS.get(failed.error_type, 503))

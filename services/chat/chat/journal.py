@@ -82,6 +82,7 @@ class Journal:
                 answer=outcome.text,
                 reason=outcome.reason,
                 usage=outcome.usage,
+                model=outcome.model,
             )
         self._bells.ring(self._id)
 

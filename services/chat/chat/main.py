@@ -21,21 +21,25 @@ from chat.api.answers import Answers
 from chat.api.completions import Completions
 from chat.api.instructions import Instructions
 from chat.api.messages import Messages
+from chat.api.models import Models
 from chat.api.prompts import Prompts
 from chat.api.sessions import Sessions
 from chat.api.summaries import Summaries
 from chat.asking import Asking
 from chat.bells import Bells
 from chat.chapters import ChapterReading
+from chat.choosing import Choosing
 from chat.editing import SummaryEditing
 from chat.following import Follower
 from chat.instructing import Instructing
+from chat.own_keys import OwnKeys
 from chat.planning import Planning
 from chat.previewing import Previewing
 from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
 from chat.providers.retrieval import Retrieval
 from chat.providers.transcripts import Transcripts
+from chat.sealing import Sealer
 from chat.settings import ChatSettings
 from chat.summarising import Summarising
 from chat.supporting import Supporting
@@ -55,12 +59,14 @@ def build(settings: ChatSettings | None = None) -> Service:
     # A proxy of the environment is for the world outside, not for a neighbour.
     embedder = httpx.AsyncClient(base_url=settings.embedder_url, timeout=settings.retrieval_seconds, trust_env=False)
     writers, bells = Writers(settings), Bells()
+    own_keys = OwnKeys(service.db, Sealer(settings.key_secrets), writers)
+    choosing = Choosing(service.db, writers)
     likeness, transcripts = Likeness(embedder, signer), Transcripts(service.store)
-    answering = Answering(Retrieval(embedder, signer), likeness, writers)
+    answering = Answering(Retrieval(embedder, signer), likeness, writers, own_keys)
     writer = Writer(service.db, answering, writers, bells, settings)
     # Well before a silent reader counts as gone, even when a touch or two come late.
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
-    planning = Planning(service.db, service.relay, writers, settings.summary_quiet_seconds)
+    planning = Planning(service.db, service.relay, choosing, settings.summary_quiet_seconds)
     revisions = handlers.Revisions(planning)
     summarising = Summarising(service.db, transcripts, writers, Supporting(likeness), settings)
 
@@ -71,7 +77,7 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.hear(SummaryPlanned, summarising.write)
     service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))
     service.hear(CollectionDeleted, handlers.forget_collection)
-    asking = Asking(service.db, writer, writers, follower, settings)
+    asking = Asking(service.db, writer, choosing, follower, settings)
     service.serve(Answers(asking).routes())
     service.serve(Completions(asking).routes())
     talking = Talking(service.db, asking, bells)
@@ -81,13 +87,15 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.serve(Summaries(service.db, planning, editing, chapters).routes())
     service.background(planning.begin_due, every_seconds=_SWEEP_SECONDS)
     service.background(planning.begin_silent, every_seconds=_SILENCE_SECONDS)
-    previewing = Previewing(service.db, answering, writers, settings)
+    previewing = Previewing(service.db, answering, choosing, settings)
     service.serve(Instructions(service.db, Instructing(service.db), previewing).routes())
     service.serve(Prompts(service.db).routes())
     service.serve(AgUi(service.db, asking, talking).routes())
+    service.serve(Models(choosing, own_keys).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)
+    service.background(own_keys.reseal, every_seconds=_FORGET_SECONDS)
     service.on_stop(writer.close)
     service.on_stop(writers.close)
     service.on_stop(embedder.aclose)

@@ -23,6 +23,28 @@ comparison = Histogram(
 passages = Histogram(
     "earshot_chat_retrieved_passages", "Passages found for a question", buckets=(0, 1, 2, 4, 8, 16, 40)
 )
+citations = Counter("earshot_chat_citations_total", "Citations in answers: kept, unknown or unsupported", ["fate"])
+used_tokens = Counter(
+    "earshot_chat_model_tokens_total",
+    "Tokens that providers counted: input, of it cached_input, and output",
+    ["provider", "direction"],
+)
+summaries = Counter("earshot_chat_summaries_total", "Summaries by provider and outcome", ["provider", "outcome"])
+summary_steps = Counter(
+    "earshot_chat_summary_steps_total", "Steps of summaries: asked of a model, or known from before", ["step"]
+)
+statements = Counter("earshot_chat_summary_statements_total", "Statements of models: kept or unsupported", ["fate"])
+agui_streams = Counter(
+    "earshot_chat_agui_streams_total", "Streams of AG-UI by their end: finished, cancelled, failed, left", ["end"]
+)
+cost = Counter(
+    "earshot_chat_model_cost_dollars_total", "What these tokens cost, by the prices given", ["provider", "model"]
+)
+fallbacks = Counter(
+    "earshot_chat_model_fallbacks_total",
+    "Times that the next model took over, by the provider that failed and how",
+    ["provider", "error_type"],
+)
 instruction_changes = Counter(
     "earshot_chat_instruction_changes_total",
     "Changes of custom instructions: created, edited, activated, deactivated, deleted",
@@ -33,14 +55,4 @@ instruction_previews = Counter(
 )
 prompt_changes = Counter(
     "earshot_chat_prompt_changes_total", "Prompts written anew (customised) or gone back to (reverted)", ["change"]
-)
-citations = Counter("earshot_chat_citations_total", "Citations in answers: kept, unknown or unsupported", ["fate"])
-used_tokens = Counter("earshot_chat_model_tokens_total", "Tokens that providers counted", ["provider", "direction"])
-summaries = Counter("earshot_chat_summaries_total", "Summaries by provider and outcome", ["provider", "outcome"])
-summary_steps = Counter(
-    "earshot_chat_summary_steps_total", "Steps of summaries: asked of a model, or known from before", ["step"]
-)
-statements = Counter("earshot_chat_summary_statements_total", "Statements of models: kept or unsupported", ["fate"])
-agui_streams = Counter(
-    "earshot_chat_agui_streams_total", "Streams of AG-UI by their end: finished, cancelled, failed, left", ["end"]
 )

@@ -5,7 +5,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from chat import metrics
 from chat.domain.prompt import Prompt
 from chat.domain.question import read_question
 from chat.providers.choice import Writers
@@ -37,12 +36,12 @@ class Reply:
 
 async def ask_model(writers: Writers, model: str, prompt: Prompt, most_tokens: int) -> Reply:
     """Raises ModelFailed."""
-    request = Request(read_question(""), (), (), prompt, model, as_json=True, most_tokens=most_tokens)
-    writer = writers.of(model)
+    request = Request(read_question(""), (), (), prompt, model, as_json=True)
+    chain = writers.chain(model, {}, most_tokens)
     written: list[str] = []
     usage: Usage | None = None
     try:
-        async with asyncio.timeout(_LONGEST_SECONDS), aclosing(writer.answer(request)) as events:
+        async with asyncio.timeout(_LONGEST_SECONDS), aclosing(chain.answer(request, lambda _room: prompt)) as events:
             async for event in events:
                 match event:
                     case Text(text):
@@ -59,7 +58,7 @@ async def ask_model(writers: Writers, model: str, prompt: Prompt, most_tokens: i
             "Take a faster model, or a smaller CHAT_SUMMARY_WINDOW_TOKENS.",
             passing=True,
         ) from None
-    return Reply("".join(written), _counted(usage, writer.name))
+    return Reply("".join(written), _counted(usage))
 
 
 def add_usage(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -69,9 +68,7 @@ def add_usage(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[
     return {key: (one.get(key) or 0) + (other.get(key) or 0) for key in ("input_tokens", "output_tokens")}
 
 
-def _counted(usage: Usage | None, provider: str) -> dict[str, Any] | None:
+def _counted(usage: Usage | None) -> dict[str, Any] | None:
     if usage is None:
         return None
-    for direction, count in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-        metrics.used_tokens.labels(provider, direction).inc(count or 0)
     return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}

@@ -12,9 +12,9 @@ from common.ids import uuid7
 from common.outbox import Relay, saying
 from common.recording import Recording
 
+from chat.choosing import Choosing
 from chat.domain.summary import Template
 from chat.once import Once
-from chat.providers.choice import Writers
 from chat.queries import summaries
 from chat.queries.summary_rows import NewWork, TranscriptRow, WorkRow
 
@@ -32,10 +32,10 @@ _NO_ASSET = "There is no such asset."
 class Planning:
     """``quiet_seconds``: after a correction others are waited for, so that a row of them is summarised once."""
 
-    def __init__(self, db: Database, relay: Relay | None, writers: Writers, quiet_seconds: float) -> None:
+    def __init__(self, db: Database, relay: Relay | None, choosing: Choosing, quiet_seconds: float) -> None:
         self._db = db
         self._relay = relay
-        self._writers = writers
+        self._choosing = choosing
         self._quiet_seconds = quiet_seconds
 
     async def ask(
@@ -45,7 +45,8 @@ class Planning:
 
         Raises ApiError: no such asset or model, or no transcript yet.
         """
-        chosen = self._writers.choose(model)
+        # Written by any worker, later, and at the expense of the installation: keys of users are for what they ask.
+        chosen = await self._choosing.model_for_all("summary", model)
         async with saying(self._db, "chat", self._relay) as tx:
             work_id, fresh = await creation.claim(tx.conn, uuid7())
             if not fresh:
@@ -74,14 +75,14 @@ class Planning:
         newest = await summaries.read_summary(rec.conn, fact.asset_id)
         work = await summaries.read_work(rec.conn, fact.asset_id)
         assert transcript is not None
-        model, template, wait = self._writers.offered[0], None, self._quiet_seconds
+        model, template, wait = await self._choosing.model_for_all("summary", conn=rec.conn), None, self._quiet_seconds
         if work is not None and work.pending:
             model, template = work.model, Template.model_validate(work.template)
         elif newest is not None:
             if newest.edited:
                 # A person's words are not written over; the summary shows as stale.
                 return
-            model = newest.model if newest.model in self._writers.offered else model
+            model = newest.model if newest.model in self._choosing.writers.offered else model
         elif not await self._is_automatic(rec.conn, fact):
             return
         else:

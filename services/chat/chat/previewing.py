@@ -14,11 +14,12 @@ from fastapi import Request
 
 from chat import metrics
 from chat.answering import Answering
+from chat.choosing import Choosing
 from chat.domain.citations import Citation as Cited
 from chat.domain.guidance import Guidance, Instruction
 from chat.domain.passages import Passage
 from chat.instruction_shapes import Preview, PreviewAnswer, PreviewError, PreviewItem, PreviewRequest
-from chat.providers.choice import EXTRACTIVE, Writers
+from chat.providers.choice import EXTRACTIVE
 from chat.queries import reading
 from chat.queries.guidance import read_guidance
 from chat.queries.instruction_rows import InstructionRow
@@ -38,10 +39,10 @@ NO_EFFECT = (
 class Previewing:
     """Answers by the road that all answers take, except that neither they nor their sources are stored."""
 
-    def __init__(self, db: Database, answering: Answering, writers: Writers, settings: ChatSettings) -> None:
+    def __init__(self, db: Database, answering: Answering, choosing: Choosing, settings: ChatSettings) -> None:
         self._db = db
         self._answering = answering
-        self._writers = writers
+        self._choosing = choosing
         self._passages = settings.passages
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -49,17 +50,18 @@ class Previewing:
         self, row: InstructionRow, draft: Instruction, body: PreviewRequest, caller: Caller, request: Request
     ) -> Preview:
         """Stopped when its reader leaves. Raises ApiError: no such model, or nothing can be looked for."""
-        model = self._writers.choose(body.model)
+        model = await self._choosing.model(caller, "answer", body.model)
+        provider = self._choosing.writers.provider_of(model)
         async with self._db.acquire() as conn:
             active = await read_guidance(conn, row.collection_id)
         asks = [
             Ask(question, body.top_k or self._passages, model, row.collection_id, guidance=active)
             for question in body.questions
         ]
-        effective = self._writers.of(model).name != EXTRACTIVE
+        effective = provider != EXTRACTIVE
         trial = active.trying(draft) if effective else active
         items = await _while_read(self._answer_all(asks, trial, caller), request)
-        metrics.instruction_previews.labels(self._writers.of(model).name).inc(len(items))
+        metrics.instruction_previews.labels(provider).inc(len(items))
         note = None if effective else NO_EFFECT
         return Preview(model=model, has_effect=effective, note=note, active_version=row.active_version, items=items)
 

@@ -1,30 +1,42 @@
 """Every variable the chat service reads, with its unit and default."""
 
-from typing import Literal
-
 from common.settings import ServiceSettings, service_config
 from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
 
-ProviderName = Literal["auto", "extractive", "openai", "anthropic"]
+_PAIRS = "name=value, comma separated"
+_SHORTEST_SECRET = 32
 
 
 class ChatSettings(ServiceSettings):
     """Variables of its own begin with ``CHAT_``."""
 
-    model_config = service_config("CHAT")
+    # A mistake in a setting is told at start-up, without what was given: it may be a key.
+    model_config = service_config("CHAT") | SettingsConfigDict(hide_input_in_errors=True)
 
     port: int = Field(default=8104, ge=0, le=65535, description="TCP port to listen on")
     embedder_url: str = Field(default="http://127.0.0.1:8103", description="Address of the embedder's API")
     identity_private_key: SecretStr = Field(
         description="Base64 Ed25519 private key that signs this service's own identity; required"
     )
-    provider: ProviderName = Field(
+    provider: str = Field(
         default="auto",
-        description="extractive, openai or anthropic; auto: the one whose key is set, else extractive",
+        description="Of models named without theirs: extractive, openai, anthropic, xai, gemini, openrouter, ollama, "
+        "vllm or one of CHAT_CATALOGUE; auto: the one whose key or address is set, else extractive",
     )
-    model: str = Field(default="", description="Name of the model; required for openai and anthropic")
+    model: str = Field(
+        default="", description="Name of the model, or provider:name; required unless answers are extractive"
+    )
     models: str = Field(
-        default="", description="Further models of the provider that a question may name, comma separated"
+        default="", description="Further models that a question may name, each name or provider:name, comma separated"
+    )
+    fallbacks: str = Field(
+        default="",
+        description="Of these models, those that take over, in this order, when the one asked fails before it begins; "
+        "may end with extractive; comma separated",
+    )
+    catalogue: str = Field(
+        default="", description="File of providers and models that Earshot does not know, or knows otherwise (TOML)"
     )
     openai_base_url: str = Field(
         default="", description="Address of any OpenAI-compatible API; empty: OpenAI's own. Also used without a key"
@@ -32,9 +44,29 @@ class ChatSettings(ServiceSettings):
     openai_api_key: SecretStr = Field(default=SecretStr(""), description="Key for the OpenAI-compatible API")
     anthropic_base_url: str = Field(default="", description="Address of the Anthropic API; empty: Anthropic's own")
     anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="Key for the Anthropic API")
+    provider_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys for other providers: name=key, comma separated, as in xai=…,gemini=…",
+    )
+    provider_urls: str = Field(
+        default="",
+        description="Addresses of providers where they are not the usual ones: name=address, comma separated, as in "
+        "ollama=http://gpu:11434/v1",
+    )
+    key_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secret that encrypts users' own keys for providers, at least 32 characters; without it they "
+        "cannot give any. To exchange it: new,old until the log says users_keys_resealed",
+    )
     max_tokens: int = Field(default=1024, ge=16, le=32_000, description="Longest answer of a model, in tokens")
     provider_seconds: float = Field(
         default=60, gt=0, description="Seconds to wait for the model's next piece of text before giving up"
+    )
+    provider_retries: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="Further attempts, each later, when a provider is busy, fails or cannot be reached",
     )
     passages: int = Field(default=8, ge=1, le=40, description="Passages an answer is made from, when not asked for")
     quotes: int = Field(default=3, ge=1, le=10, description="Most quotes of an extractive answer")
@@ -79,19 +111,76 @@ class ChatSettings(ServiceSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("provider_urls")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        for address in _pairs(value).values():
+            if not address.startswith(("http://", "https://")):
+                raise ValueError("each must be name=address, and the address begin with http:// or https://")
+        return value
+
+    @field_validator("provider_keys")
+    @classmethod
+    def _are_pairs(cls, value: SecretStr) -> SecretStr:
+        _pairs(value.get_secret_value())
+        return value
+
+    @field_validator("key_secret")
+    @classmethod
+    def _are_long(cls, value: SecretStr) -> SecretStr:
+        if any(len(secret) < _SHORTEST_SECRET for secret in _listed(value.get_secret_value())):
+            raise ValueError(f"must have at least {_SHORTEST_SECRET} characters")
+        return value
+
     @property
-    def chosen_provider(self) -> Literal["extractive", "openai", "anthropic"]:
+    def keys(self) -> dict[str, str]:
+        """The installation's, by provider."""
+        own = {"anthropic": self.anthropic_api_key, "openai": self.openai_api_key}
+        given = {name: key.get_secret_value() for name, key in own.items() if key.get_secret_value()}
+        return given | _pairs(self.provider_keys.get_secret_value())
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Addresses that are not the usual ones, by provider."""
+        own = {"anthropic": self.anthropic_base_url, "openai": self.openai_base_url}
+        given = {name: url for name, url in own.items() if url}
+        return given | {name: url.rstrip("/") for name, url in _pairs(self.provider_urls).items()}
+
+    @property
+    def key_secrets(self) -> tuple[str, ...]:
+        """The one that encrypts, then earlier ones."""
+        return _listed(self.key_secret.get_secret_value())
+
+    @property
+    def chosen_provider(self) -> str:
         """What ``auto`` means here."""
         if self.provider != "auto":
             return self.provider
-        if self.anthropic_api_key.get_secret_value():
-            return "anthropic"
-        if self.openai_api_key.get_secret_value() or self.openai_base_url:
-            return "openai"
-        return "extractive"
+        keys = self.keys
+        # Servers in one's own network often have no key: their address is enough.
+        there = [*keys, *self.urls]
+        for name in ("anthropic", "openai"):
+            if name in keys or (name == "openai" and name in there):
+                return name
+        return there[0] if there else "extractive"
 
     @property
     def allowed_models(self) -> tuple[str, ...]:
         """The default model first."""
-        named = [self.model, *self.models.split(",")]
-        return tuple(dict.fromkeys(name.strip() for name in named if name.strip()))
+        return tuple(dict.fromkeys(_listed(f"{self.model},{self.models}")))
+
+    @property
+    def fallback_models(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(_listed(self.fallbacks)))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Raises ValueError, without what was given: it may be secret."""
+    pairs = [part.partition("=") for part in _listed(text)]
+    if not all(name and equals and value for name, equals, value in pairs):
+        raise ValueError(f"must be {_PAIRS}")
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -43,7 +43,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer, or why there is none and the nearest passages instead."""
+    """The answer, or why there is none and the nearest passages instead.
+
+    ``model``: whose it is, where that need not be the one that was asked.
+    """
 
     answered: bool
     text: str = ""
@@ -51,6 +54,7 @@ class Outcome:
     reason: str | None = None
     nearest: Sequence[Citation] = ()
     usage: dict[str, Any] | None = field(default=None)
+    model: str | None = None
 
 
 Step = Status | Content | Outcome

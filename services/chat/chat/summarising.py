@@ -210,7 +210,7 @@ class Summarising:
         self._count(work, "failed")
 
     def _count(self, work: WorkRow, outcome: str) -> None:
-        metrics.summaries.labels(self.writers.of(work.model).name, outcome).inc()
+        metrics.summaries.labels(self.writers.provider_of(work.model), outcome).inc()
         log.info("summary_ended", outcome=outcome, model=work.model, revision=work.revision)
 
 

@@ -99,7 +99,7 @@ class Talking:
 
         Raises ApiError: no such session or model, a collection that is closed, an answer that is not finished, no room.
         """
-        model = self._asking.writers.choose(body.model)
+        model = await self._asking.choosing.model(caller, "chat", body.model)
         self._asking.check_room()
         async with self._db.transaction() as conn:
             message_id, fresh = await creation.claim(conn, uuid7())
@@ -115,7 +115,7 @@ class Talking:
 
     async def retry(self, message: MessageRow, body: MessageRetry, caller: Caller) -> None:
         """Write the answer again, from what came before it. Raises ApiError as ``ask``, and 409 where it is done."""
-        model = self._asking.writers.choose(body.model)
+        model = await self._asking.choosing.model(caller, "chat", body.model)
         self._asking.check_room()
         async with self._db.transaction() as conn:
             session = await self._open(conn, caller, message.session_id)

@@ -77,7 +77,7 @@ class Writer:
         # Begun by a request, but nobody's request: a database that is started again does not end the answer.
         with patience.having(patience.OF_WORK), metrics.running.track_inprogress():
             outcome = await self._settle(journal, ask, caller)
-        metrics.answers.labels(self._writers.of(ask.model).name, outcome).inc()
+        metrics.answers.labels(self._writers.provider_of(ask.model), outcome).inc()
         log.info("answer_written", answer_id=str(answer_id), outcome=outcome, model=ask.model)
 
     async def _settle(self, journal: Journal, ask: Ask, caller: Caller) -> str:

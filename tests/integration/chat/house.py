@@ -14,6 +14,7 @@ import asyncpg
 import httpx
 import uvicorn
 from chat import main as chat_main
+from chat.choosing import Choosing
 from chat.handlers import Revisions
 from chat.planning import Planning
 from chat.providers.choice import Writers
@@ -80,7 +81,7 @@ class House:
 
     @property
     def revisions(self) -> Revisions:
-        return Revisions(Planning(self.db, None, Writers(self.settings()), quiet_seconds=60))
+        return Revisions(Planning(self.db, None, Choosing(self.db, Writers(self.settings())), quiet_seconds=60))
 
     def delivery(self, fact: Fact, message_id: UUID | None = None) -> Delivery:
         return Delivery(fact, message_id or uuid7(), f"chat.{fact.type}", 1, "chat", self.db)

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from chat.domain.evidence import Meaning, weigh
+from chat.domain.history import Turn
 from chat.domain.prompt import build_prompt
 from chat.domain.question import read_question
 from chat.providers.anthropic import Anthropic
+from chat.providers.catalogue import Profile
 from chat.providers.model import AnswerModel, Done, Event, Failed, Request, Text, Usage
 from chat.providers.openai import OpenAi
+from pydantic import SecretStr
 
 from tests.integration.chat import wire
 from tests.integration.chat.wire import Call, Provider, Serve
@@ -30,29 +33,36 @@ class Protocol:
     piece: Callable[[str], str]
     error_body: dict[str, Any]
     error_event: str
+    error_in_stream: str
     length: str
     refusal: str
 
 
 OPENAI = Protocol(
-    make=lambda url, wait: OpenAi("secret-key", f"{url}/v1", max_tokens=500, wait_seconds=wait),
+    make=lambda url, wait: OpenAi(
+        "secret-key", Profile(title="One", speaks="openai", base_url=f"{url}/v1"), wait_seconds=wait, retries=1
+    ),
     path="/v1/chat/completions",
     says=wire.openai_says,
     begin=lambda: wire.openai_chunk(role=True),
     piece=wire.openai_chunk,
     error_body={"error": {"message": "No such thing.", "type": "invalid_request_error", "param": None, "code": None}},
     error_event='data: {"error": {"message": "The engine fell over.", "type": "server_error", "code": null}}\n\n',
+    error_in_stream="provider_error",
     length="length",
     refusal="content_filter",
 )
 ANTHROPIC = Protocol(
-    make=lambda url, wait: Anthropic("secret-key", url, max_tokens=500, wait_seconds=wait),
+    make=lambda url, wait: Anthropic(
+        "secret-key", Profile(title="Other", speaks="anthropic", base_url=url), wait_seconds=wait, retries=1
+    ),
     path="/v1/messages",
     says=wire.anthropic_says,
     begin=wire.anthropic_begins,
     piece=wire.anthropic_text,
     error_body={"type": "error", "error": {"type": "invalid_request_error", "message": "No such thing."}},
     error_event=wire.anthropic_event("error", error={"type": "overloaded_error", "message": "The engine fell over."}),
+    error_in_stream="provider_busy",
     length="max_tokens",
     refusal="refusal",
 )
@@ -80,7 +90,8 @@ def request() -> Request:
     talk = passage(["the bank has agreed to lend us money", "we move in september"])
     question = read_question("When do they move?")
     prompt = build_prompt(question.text, [talk])
-    return Request(question, [talk], weigh(question, [talk], Meaning()), prompt, "test-model")
+    candidates = weigh(question, [talk], Meaning())
+    return Request(question, [talk], candidates, prompt, "test-model", max_tokens=500)
 
 
 async def events(model: AnswerModel) -> list[Event]:
@@ -110,6 +121,76 @@ async def test_what_is_asked(protocol: Protocol, provider: Provider, model: Answ
     sent = str(call.body)
     assert "When do they move?" in sent
     assert "we move in september" in sent
+
+
+async def test_a_busy_provider_is_asked_again(protocol: Protocol, provider: Provider, model: AnswerModel) -> None:
+    async def serve(call: Call) -> None:
+        if len(provider.calls) == 1:
+            head = "HTTP/1.1 429 Too Many Requests\r\nRetry-After-Ms: 5\r\nContent-Length: 2\r\nConnection: close"
+            await call.raw(f"{head}\r\n\r\n{{}}".encode())
+        else:
+            await protocol.says("Yes.")(call)
+
+    provider.serve = serve
+    assert text_of(await events(model)) == "Yes."
+    assert len(provider.calls) == 2
+
+
+async def test_the_askers_own_key_is_used_for_this_request_alone(
+    protocol: Protocol, provider: Provider, model: AnswerModel
+) -> None:
+    provider.serve = protocol.says("Yes.")
+    own = replace(request(), key=SecretStr("my-own-key"))
+    assert "my-own-key" not in repr(own)
+    async with aclosing(model.answer(own)) as stream:
+        assert [event async for event in stream][-1] == Done("stop")
+    await events(model)
+    assert [call.key for call in provider.calls] == ["my-own-key", "secret-key"]
+
+
+async def test_rules_and_a_conversations_passages_are_cached(provider: Provider) -> None:
+    model = ANTHROPIC.make(provider.url, 5.0)
+    provider.serve = wire.anthropic_says("Yes.")
+    await events(model)
+    asked = request()
+    goes_on = build_prompt("And then?", asked.passages, [Turn("user", "When do they move?")])
+    async with aclosing(model.answer(replace(asked, prompt=goes_on))) as stream:
+        assert [event async for event in stream][-1] == Done("stop")
+    await model.close()
+    for call, cached in zip(provider.calls, (False, True), strict=True):
+        assert call.body["system"][0]["cache_control"] == {"type": "ephemeral"}
+        material, question = call.body["messages"][0]["content"]
+        assert ("cache_control" in material, "cache_control" in question) == (cached, False)
+        assert material["text"].startswith("<passages>")
+
+
+async def test_quirks_are_data(provider: Provider) -> None:
+    quirks = {"limit_name": "max_completion_tokens", "system_role": "user", "counts_tokens": False}
+    profile = Profile.model_validate(
+        {"title": "Odd", "speaks": "openai", "base_url": provider.url, "headers": {"X-Title": "Earshot"}} | quirks
+    )
+    model = OpenAi("", profile, wait_seconds=5.0)
+    provider.serve = wire.openai_says("Yes.")
+    await events(model)
+    await model.close()
+    (call,) = provider.calls
+    (message,) = call.body["messages"]
+    assert message["content"].startswith(request().prompt.system)
+    assert (call.body["max_completion_tokens"], call.headers["x-title"]) == (500, "Earshot")
+    assert not {"max_tokens", "stream_options", "tools"} & set(call.body)
+
+
+async def test_tokens_read_from_a_cache_are_told(provider: Provider) -> None:
+    async def serve(call: Call) -> None:
+        usage = {"prompt_tokens_details": {"cached_tokens": 100}} | wire.OPENAI_USAGE
+        await call.begin_stream()
+        await call.send(wire.openai_chunk("Yes.", finish="stop") + wire.openai_chunk(usage=usage) + "data: [DONE]\n\n")
+        await call.end_stream()
+
+    provider.serve = serve
+    model = OPENAI.make(provider.url, 5.0)
+    assert Usage(120, 9, 100) in await events(model)
+    await model.close()
 
 
 async def test_chunks_cut_anywhere(protocol: Protocol, provider: Provider, model: AnswerModel) -> None:
@@ -168,7 +249,7 @@ async def test_an_error_inside_the_stream(protocol: Protocol, provider: Provider
     found = await events(model)
     assert text_of(found) == "They move"
     assert isinstance(found[-1], Failed)
-    assert found[-1].error_type == "provider_error"
+    assert (found[-1].error_type, found[-1].in_stream) == (protocol.error_in_stream, True)
     assert "The engine fell over." in found[-1].message
 
 
@@ -230,7 +311,10 @@ async def test_closing_the_answer_hangs_up(protocol: Protocol, provider: Provide
 
     provider.serve = serve
     stream = model.answer(request())
-    assert await anext(stream) == Text("They move")
+    event = await anext(stream)
+    while isinstance(event, Usage):
+        event = await anext(stream)
+    assert event == Text("They move")
     await stream.aclose()
     async with asyncio.timeout(10):
         await provider.calls[0].until_hung_up()

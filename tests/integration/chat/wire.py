@@ -20,6 +20,11 @@ class Call:
     writer: asyncio.StreamWriter
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def key(self) -> str:
+        """The client's, whichever of the two headers its SDK sends."""
+        return self.headers.get("x-api-key") or self.headers.get("authorization", "").removeprefix("Bearer ")
+
     async def begin_stream(self) -> None:
         await self.raw(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -119,7 +124,7 @@ async def listening() -> AsyncGenerator[Provider]:
 
 
 def openai_chunk(
-    text: str | None = None, finish: str | None = None, usage: dict[str, int] | None = None, role: bool = False
+    text: str | None = None, finish: str | None = None, usage: dict[str, Any] | None = None, role: bool = False
 ) -> str:
     """A chunk of a chat completion as OpenAI streams it."""
     delta: dict[str, Any] = {"role": "assistant", "content": ""} if role else {}

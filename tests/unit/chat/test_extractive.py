@@ -32,7 +32,7 @@ async def events(asked: Request) -> list[Event]:
 
 async def test_a_quote_and_where_it_stands() -> None:
     text, quote, done = await events(request(0.6))
-    assert text == Text("“we move in (3) september” ")
+    assert text == Text("“we move in (3) september” ", verbatim=True)
     assert isinstance(quote, Quote)
     assert quote.span.text == "we move in [3] september"
     assert done == Done("stop")

@@ -1,5 +1,6 @@
 """What each service is told."""
 
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -48,6 +49,16 @@ def test_no_service_is_told_the_administrators_password_or_anothers_secrets() ->
     signers = {service for service, found in environment.items() if any("PRIVATE_KEY" in name for name in found)}
     assert signers == {"gateway", "chat"}
     assert [service for service, found in environment.items() if "GATEWAY_KEY_SECRET" in found] == ["gateway"]
+    assert [service for service, found in environment.items() if "CHAT_KEY_SECRET" in found] == ["chat"]
+
+
+def test_the_secret_of_users_keys_is_the_same_at_every_start_and_no_other_one() -> None:
+    made = keys.make()
+    again = keys.Keys(**asdict(made))
+    assert again.chat_key_secret == made.chat_key_secret
+    assert len(made.chat_key_secret) >= 32
+    assert made.pepper not in made.chat_key_secret
+    assert keys.make().chat_key_secret != made.chat_key_secret
 
 
 def test_what_one_service_signs_the_others_believe() -> None:

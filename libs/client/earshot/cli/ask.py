@@ -24,6 +24,9 @@ def ask(
     assets: Annotated[
         list[str] | None, typer.Option("--asset", "-a", metavar="ID", help="Only from this recording; may be repeated.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="By this model; see: earshot models list")
+    ] = None,
 ) -> None:
     """Ask a question; the answer cites the second where it was said.
 
@@ -36,6 +39,7 @@ def ask(
     scope = {
         "collection_id": resolve_collection(session.client, collection).id if collection else None,
         "asset_ids": [resolve_asset(session.client, one).id for one in assets] if assets else None,
+        "model": model,
     }
     if session.as_json:
         answer = session.client.answers.ask(question, **scope)

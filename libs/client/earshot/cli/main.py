@@ -15,6 +15,7 @@ from earshot.cli import (
     demo,
     instructions,
     keys,
+    models,
     parked,
     play,
     profiles,
@@ -81,6 +82,7 @@ app.add_typer(backup.backup, name="backup", rich_help_panel="The stack on this m
 app.add_typer(keys.keys, name="keys", rich_help_panel="People and places")
 app.add_typer(keys.collections, name="collections", rich_help_panel="People and places")
 app.add_typer(profiles.profiles, name="profiles", rich_help_panel="People and places")
+app.add_typer(models.models, name="models", rich_help_panel="Reading and asking")
 app.add_typer(parked.parked, name="parked", rich_help_panel="For administrators")
 app.add_typer(instructions.instructions, name="instructions", rich_help_panel="For administrators")
 app.add_typer(prompts.prompts, name="prompts", rich_help_panel="For administrators")

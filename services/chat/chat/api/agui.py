@@ -70,7 +70,7 @@ class AgUi:
 
     async def config(self, caller: CurrentCaller) -> AgUiConfig:
         return AgUiConfig(
-            models=list(self._asking.writers.offered),
+            models=list(self._asking.choosing.writers.offered),
             forwarded_props=RunWishes.model_json_schema(),
             capabilities=_CAPABILITIES,
         )
@@ -90,7 +90,7 @@ class AgUi:
         wishes = body.wishes()
         asked = body.question(wishes)
         # Before a session is begun for it.
-        self._asking.writers.choose(asked.model)
+        await self._asking.choosing.model(caller, "chat", asked.model)
         session_id = await self._talking.join(body.thread_id, wishes.collection_id, caller)
         creation = Once.run(caller.user_id, session_id, body.run_id, asked.model_dump_json(exclude={"stream"}))
         message_id = await self._ask(session_id, asked, caller, creation)

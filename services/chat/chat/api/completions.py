@@ -81,7 +81,7 @@ class Completions:
         return router
 
     async def models(self, caller: CurrentCaller) -> Models:
-        return Models(data=[Model(id=name) for name in (ANY_MODEL, *self._asking.writers.offered)])
+        return Models(data=[Model(id=name) for name in (ANY_MODEL, *self._asking.choosing.writers.offered)])
 
     async def model(self, name: str, caller: CurrentCaller) -> Model:
         self._check(name)
@@ -106,7 +106,7 @@ class Completions:
         return _completion(await self._asking.whole(answer_id, caller), body.model)
 
     def _check(self, model: str) -> None:
-        if model not in (ANY_MODEL, *self._asking.writers.offered):
+        if model not in (ANY_MODEL, *self._asking.choosing.writers.offered):
             raise model_not_found(model[:100], f"Use {ANY_MODEL!r}, or ask /v1/models for what is offered.")
 
     async def _lines(self, answer_id: UUID, caller: Caller, model: str, with_usage: bool) -> AsyncGenerator[str]:

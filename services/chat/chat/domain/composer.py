@@ -2,15 +2,21 @@
 
 import re
 
+from chat.domain.links import LinkGuard
+
 _SENTENCE_END = re.compile(r"(?<=[.!?:])[\"'”’)*]*\s+|\n+")
 _MARKER = re.compile(r"\s*\[\d+\]")
 _CLOSING = ".,;:!?)"
 
 
 class Composer:
-    """Takes text and settled citations in order; every method returns what may be shown now."""
+    """Takes text and settled citations in order; every method returns what may be shown now.
 
-    def __init__(self) -> None:
+    ``guard`` reads all of it, as it is shown: what is harmless in pieces may be a link when joined.
+    """
+
+    def __init__(self, guard: LinkGuard | None = None) -> None:
+        self._guard = guard
         self._shown: list[str] = []
         self._space = ""
         self._dropped = False
@@ -22,7 +28,8 @@ class Composer:
     @property
     def claim(self) -> str:
         """The sentence that a citation at this place would rest on, without markers."""
-        plain = _MARKER.sub("", "".join(self._shown)).strip()
+        held = self._guard.held if self._guard else ""
+        plain = _MARKER.sub("", "".join(self._shown) + held).strip()
         return _SENTENCE_END.split(plain)[-1].strip(" -*•#\t") if plain else ""
 
     def write(self, text: str) -> str:
@@ -37,6 +44,14 @@ class Composer:
         self._space = text[len(kept) :]
         return self._show(kept)
 
+    def quote(self, text: str) -> str:
+        """Words of the library itself, between citations: they are shown as they are."""
+        space, self._space, self._dropped = self._space, "", False
+        text = space + text
+        kept = text.rstrip()
+        self._space = text[len(kept) :]
+        return self._keep(kept)
+
     def cite(self, index: int) -> str:
         """``index`` counts the answer's citations from 1."""
         space, self._space, self._dropped = self._space, "", False
@@ -46,7 +61,14 @@ class Composer:
         """A citation was left out here."""
         self._dropped = True
 
+    def finish(self) -> str:
+        """What waits when the text ends."""
+        return self._keep(self._guard.finish()) if self._guard else ""
+
     def _show(self, text: str) -> str:
+        return self._keep(self._guard.feed(text) if self._guard else text)
+
+    def _keep(self, text: str) -> str:
         if text:
             self._shown.append(text)
         return text

@@ -49,18 +49,21 @@ follow."""
 _SECTIONS = """
 - "sections": what belongs under the headings below: {"section": the heading, "text", "from"}."""
 
+# Some models answer nothing to material alone.
+_ASK = "Write the JSON object now."
+
 # Another wording is another question: what an earlier one was answered does not count for it.
 VERSION = hashlib.sha256("\n".join((SUMMARY_MAP, SUMMARY_REDUCE, CHAPTERS, _SECTIONS)).encode()).hexdigest()[:12]
 
 
 def map_prompt(stretch: Stretch, template: Template) -> Prompt:
     """Notes of one stretch."""
-    return Prompt(_rules(SUMMARY_MAP, template), f"<transcript>\n{stretch.shown}\n</transcript>")
+    return Prompt(_rules(SUMMARY_MAP, template), f"<transcript>\n{stretch.shown}\n</transcript>", _ASK)
 
 
 def reduce_prompt(findings: Sequence[Finding], template: Template) -> Prompt:
     """The summary from notes, numbered from 1 in their order."""
-    return Prompt(_rules(SUMMARY_REDUCE, template), f"<notes>\n{show_notes(findings)}\n</notes>")
+    return Prompt(_rules(SUMMARY_REDUCE, template), f"<notes>\n{show_notes(findings)}\n</notes>", _ASK)
 
 
 def show_notes(findings: Sequence[Finding]) -> str:

@@ -28,6 +28,6 @@ class Extractive:
             return
         for number, span in enumerate(best_spans(request.question, request.candidates, self._most)):
             quote = " ".join(span.text.split()).translate(_NO_BRACKETS)
-            yield Text(f"\n“{quote}” " if number else f"“{quote}” ")
+            yield Text(f"\n“{quote}” " if number else f"“{quote}” ", verbatim=True)
             yield Quote(span)
         yield Done("stop")

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
+
+from pydantic import SecretStr
 
 from chat.domain.evidence import Candidate
 from chat.domain.passages import Passage
@@ -13,9 +15,13 @@ from chat.domain.spans import Span
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The next piece of the answer; may hold ``[n]`` markers, cut anywhere."""
+    """The next piece of the answer; may hold ``[n]`` markers, cut anywhere.
+
+    ``verbatim``: words of the library, without markers.
+    """
 
     text: str
+    verbatim: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,14 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counts them; None when it does not say."""
+    """Tokens as the provider counts them, all since the beginning; None when it does not say.
+
+    ``cached_tokens`` of the input were read from the provider's cache of prompts.
+    """
 
     input_tokens: int | None
     output_tokens: int | None
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +52,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The answer breaks off. ``message`` and ``advice`` are for people; ``error_type`` for programs."""
+    """The answer breaks off. ``message`` and ``advice`` are for people; ``error_type`` for programs.
+
+    ``in_stream``: the provider had begun its reply, so that its SDK has not tried again.
+    """
 
     error_type: str
     message: str
     advice: str
+    in_stream: bool = False
 
 
 Event = Text | Quote | Usage | Done | Failed
@@ -57,8 +71,8 @@ class Request:
     """Everything a writer may need: a model reads ``prompt``, the extractive writer ``candidates``.
 
     ``selected``: the scope holds more passages than these, which were picked because they come close to the question.
-    ``as_json``: the model is to write one JSON object, where its provider can see to that. ``most_tokens``: of what
-    it writes, in place of the setting.
+    ``max_tokens`` bound the answer. ``key`` is the asker's own for the provider; without it the installation's is used.
+    ``as_json``: the model is to write one JSON object, where its provider can see to that.
     """
 
     question: Question
@@ -67,8 +81,9 @@ class Request:
     prompt: Prompt
     model: str
     selected: bool = False
+    max_tokens: int = 1024
+    key: SecretStr | None = None
     as_json: bool = False
-    most_tokens: int | None = None
 
 
 class AnswerModel(Protocol):
@@ -82,9 +97,10 @@ class AnswerModel(Protocol):
         ...
 
 
+@runtime_checkable
 class Windowed(Protocol):
-    """A provider that may know how much its models read at once."""
+    """A provider that can be asked how much its models read and write at once."""
 
     async def window_tokens(self, model: str) -> int | None:
-        """Of prompt and answer together; None where the provider does not say. Errors are never raised."""
+        """None where it does not say."""
         ...

@@ -1,12 +1,16 @@
-"""Answers by any OpenAI-compatible chat completions API: OpenAI, xAI, OpenRouter, vLLM, Ollama and others."""
+"""Answers by any OpenAI-compatible chat completions API: OpenAI, xAI, Gemini, OpenRouter, vLLM, Ollama and others."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import openai
 from openai.types.chat import ChatCompletionChunk
+from openai.types.completion_usage import CompletionUsage
 
+from chat.domain.prompt import Prompt
 from chat.providers import failures
+from chat.providers.catalogue import Profile
 from chat.providers.model import Done, Event, Failed, Request, Text, Usage
 
 # What servers call the size of a model's window: vLLM, OpenRouter, LM Studio, and others after them.
@@ -15,38 +19,37 @@ _REASONS: dict[str, Literal["stop", "length", "refusal"]] = {"length": "length",
 
 
 class OpenAi:
-    """Speaks through the official SDK; ``base_url`` empty means OpenAI's own address."""
+    """Speaks through the official SDK, which tries again ``retries`` times before the reply begins.
+
+    It waits longer each time, with jitter, or as long as Retry-After says.
+    """
 
     name = "openai"
 
-    def __init__(self, api_key: str, base_url: str, *, max_tokens: int, wait_seconds: float) -> None:
+    def __init__(self, api_key: str, profile: Profile, *, wait_seconds: float, retries: int = 2) -> None:
         self._client = openai.AsyncOpenAI(
             # Servers in one's own network often have no key, but the SDK insists on one.
             api_key=api_key or "none",
-            base_url=base_url or "https://api.openai.com/v1",
+            base_url=profile.base_url,
+            default_headers=profile.headers,
             timeout=wait_seconds,
-            max_retries=1,
+            max_retries=retries,
         )
-        # OpenAI has renamed the parameter; others understand the old name alone.
-        self._limit = "max_tokens" if base_url else "max_completion_tokens"
-        self._max_tokens = max_tokens
+        self._profile = profile
         # Models whose server refused to hold them to JSON: they are asked for it in words alone.
         self._without_json: set[str] = set()
 
     async def answer(self, request: Request) -> AsyncGenerator[Event]:
+        client = self._client.with_options(api_key=request.key.get_secret_value()) if request.key else self._client
+        begun = False
         try:
-            stream = await self._begin(request)
+            stream = await self._begin(client, request)
+            begun = True
             async with stream:
                 async for event in _read(stream):
                     yield event
-        except openai.APIStatusError as error:
-            yield failures.refused(error.status_code, error.message)
-        except openai.APITimeoutError:
-            yield failures.too_slow()
-        except openai.APIConnectionError as error:
-            yield failures.broken(repr(error.__cause__ or error))
         except openai.APIError as error:
-            yield failures.reported(error.message)
+            yield replace(_failure(error), in_stream=begun)
 
     async def window_tokens(self, model: str) -> int | None:
         try:
@@ -58,29 +61,53 @@ class OpenAi:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _begin(self, request: Request) -> openai.AsyncStream[ChatCompletionChunk]:
+    async def _begin(self, client: openai.AsyncOpenAI, request: Request) -> openai.AsyncStream[ChatCompletionChunk]:
         """A server that refuses to hold its model to JSON is asked again without."""
         if not request.as_json or request.model in self._without_json:
-            return await self._create(request)
+            return await self._create(client, request)
         try:
-            return await self._create(request, response_format={"type": "json_object"})
+            return await self._create(client, request, response_format={"type": "json_object"})
         except (openai.BadRequestError, openai.UnprocessableEntityError):
-            stream = await self._create(request)
+            stream = await self._create(client, request)
         self._without_json.add(request.model)
         return stream
 
-    async def _create(self, request: Request, **more: Any) -> openai.AsyncStream[ChatCompletionChunk]:
-        return await self._client.chat.completions.create(
+    async def _create(
+        self, client: openai.AsyncOpenAI, request: Request, **more: Any
+    ) -> openai.AsyncStream[ChatCompletionChunk]:
+        return await client.chat.completions.create(
             model=request.model,
-            messages=[
-                {"role": "system", "content": request.prompt.system},
-                {"role": "user", "content": request.prompt.user},
-            ],
+            messages=self._messages(request.prompt),
             stream=True,
-            stream_options={"include_usage": True},
-            **{self._limit: request.most_tokens or self._max_tokens},
+            **self._more(request),
             **more,
         )
+
+    def _messages(self, prompt: Prompt) -> list[Any]:
+        if self._profile.system_role == "user":
+            return [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
+        return [
+            {"role": self._profile.system_role, "content": prompt.system},
+            {"role": "user", "content": prompt.user},
+        ]
+
+    def _more(self, request: Request) -> dict[str, Any]:
+        more: dict[str, Any] = {self._profile.limit_name: request.max_tokens}
+        if self._profile.counts_tokens:
+            more["stream_options"] = {"include_usage": True}
+        return more
+
+
+def _failure(error: openai.APIError) -> Failed:
+    match error:
+        case openai.APIStatusError():
+            return failures.refused(error.status_code, error.message)
+        case openai.APITimeoutError():
+            return failures.too_slow()
+        case openai.APIConnectionError():
+            return failures.broken(repr(error.__cause__ or error))
+        case _:
+            return failures.reported(error.message)
 
 
 async def _read(stream: AsyncIterator[ChatCompletionChunk]) -> AsyncGenerator[Event]:
@@ -88,7 +115,7 @@ async def _read(stream: AsyncIterator[ChatCompletionChunk]) -> AsyncGenerator[Ev
     reason: str | None = None
     async for chunk in stream:
         if chunk.usage is not None:
-            yield Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+            yield _usage(chunk.usage)
         for choice in chunk.choices[:1]:
             if choice.delta.content:
                 yield Text(choice.delta.content)
@@ -96,5 +123,12 @@ async def _read(stream: AsyncIterator[ChatCompletionChunk]) -> AsyncGenerator[Ev
     yield _end(reason)
 
 
+def _usage(usage: CompletionUsage) -> Usage:
+    details = usage.prompt_tokens_details
+    return Usage(usage.prompt_tokens, usage.completion_tokens, (details and details.cached_tokens) or 0)
+
+
 def _end(reason: str | None) -> Done | Failed:
-    return failures.broken("the stream ended early") if reason is None else Done(_REASONS.get(reason, "stop"))
+    if reason is None:
+        return failures.broken("the stream ended early")
+    return Done(_REASONS.get(reason, "stop"))
