@@ -16,7 +16,7 @@ from common.events import (
     TranscriptRevised,
 )
 
-from chat.queries import sessions, writing
+from chat.queries import caching, sessions, writing
 
 
 async def note_media(fact: RecordingFetched | CaptionsFetched, delivery: Delivery) -> None:
@@ -33,12 +33,14 @@ async def note_revision(fact: TranscriptCompleted, delivery: Delivery) -> None:
     """Revisions only rise: one that arrives late changes nothing."""
     async with delivery.record() as rec:
         await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
+        await caching.forget_asset(rec.conn, fact.asset_id)
 
 
 async def note_correction(fact: TranscriptRevised, delivery: Delivery) -> None:
     """What somebody corrected is new whatever became of the run it was said in."""
     async with replace(delivery, any_run=True).record() as rec:
         await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
+        await caching.forget_asset(rec.conn, fact.asset_id)
         crash.point("chat.correction_noted")
 
 

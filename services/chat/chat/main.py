@@ -26,6 +26,7 @@ from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
 from chat.providers.retrieval import Retrieval
 from chat.settings import ChatSettings
+from chat.sharing import Sharing
 from chat.talking import Talking
 from chat.writing import Writer
 
@@ -41,7 +42,8 @@ def build(settings: ChatSettings | None = None) -> Service:
     # A proxy of the environment is for the world outside, not for a neighbour.
     embedder = httpx.AsyncClient(base_url=settings.embedder_url, timeout=settings.retrieval_seconds, trust_env=False)
     writers, bells = Writers(settings), Bells()
-    answering = Answering(Retrieval(embedder, signer), Likeness(embedder, signer), writers)
+    sharing = Sharing(service.db, bells, settings)
+    answering = Answering(Retrieval(embedder, signer), Likeness(embedder, signer), writers, sharing)
     writer = Writer(service.db, answering, writers, bells, settings)
     # Well before a silent reader counts as gone, even when a touch or two come late.
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
@@ -60,6 +62,7 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.serve(Messages(service.db, asking, talking).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
+    service.background(sharing.forget_expired, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)
     service.on_stop(writer.close)
     service.on_stop(writers.close)

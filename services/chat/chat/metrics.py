@@ -24,4 +24,9 @@ passages = Histogram(
     "earshot_chat_retrieved_passages", "Passages found for a question", buckets=(0, 1, 2, 4, 8, 16, 40)
 )
 citations = Counter("earshot_chat_citations_total", "Citations in answers: kept, unknown or unsupported", ["fate"])
+cache_lookups = Counter(
+    "earshot_chat_cache_lookups_total",
+    "Answers that may be shared: hit (kept), shared (being written), miss (written), bypass (written on request)",
+    ["outcome"],
+)
 used_tokens = Counter("earshot_chat_model_tokens_total", "Tokens that providers counted", ["provider", "direction"])

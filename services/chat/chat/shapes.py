@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -66,7 +66,9 @@ class Answer(BaseModel):
     citations: list[Citation]
     nearest: list[Citation]
     reason: str | None
-    cached: Literal[False] = False
+    cached: bool = Field(
+        description="Written for the same question before, or for somebody who asks it at this moment; without `usage`"
+    )
     model: str
     usage: dict[str, int | None] | None
     created_at: datetime
@@ -87,6 +89,7 @@ def show_answer(answer: AnswerRow, citations: Sequence[CitationRow]) -> Answer:
         nearest=placed("nearest"),
         reason=answer.reason,
         model=answer.model,
+        cached=answer.cached,
         usage=answer.usage,
         created_at=answer.created_at,
         finished_at=answer.finished_at,

@@ -14,7 +14,7 @@ class Ask:
     """A question with its scope: ``top_k`` passages, of one collection or of some assets, or of all one may read.
 
     ``history`` came before it; ``wishes`` are the asker's own about how to answer. ``unread``: it is written to its
-    end even when nobody reads, because it will be found later.
+    end even when nobody reads, because it will be found later. ``anew``: although it may have been answered before.
     """
 
     question: str
@@ -25,10 +25,14 @@ class Ask:
     history: Sequence[Turn] = ()
     wishes: str = ""
     unread: bool = False
+    anew: bool = False
+    instruction_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """Behind text it says that the answer begins again, by another writer: what was shown before does not count."""
+
     status: Literal["searching", "reading", "writing"]
 
 
@@ -41,7 +45,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer, or why there is none and the nearest passages instead."""
+    """The answer, or why there is none and the nearest passages instead.
+
+    ``lasting``: it may be given again to whoever asks the same, by whom it is found under ``key``. ``cached``: that is
+    what was done here.
+    """
 
     answered: bool
     text: str = ""
@@ -49,6 +57,9 @@ class Outcome:
     reason: str | None = None
     nearest: Sequence[Citation] = ()
     usage: dict[str, Any] | None = field(default=None)
+    lasting: bool = False
+    key: bytes | None = None
+    cached: bool = False
 
 
 Step = Status | Content | Outcome

@@ -15,6 +15,7 @@ class Writers:
 
     def __init__(self, settings: ChatSettings) -> None:
         self._extractive = Extractive(settings.least_closeness, settings.quotes)
+        self._settings = settings
         self._models = settings.allowed_models
         self.provider = settings.chosen_provider
         if self.provider != "extractive" and not self._models:
@@ -40,6 +41,14 @@ class Writers:
 
     def of(self, model: str) -> AnswerModel:
         return self._extractive if model == EXTRACTIVE else self._writer
+
+    def fingerprint(self, model: str) -> tuple[str, ...]:
+        """All of the settings that another answer may come from."""
+        s = self._settings
+        if model == EXTRACTIVE:
+            return (EXTRACTIVE, repr(s.least_closeness), repr(s.quotes))
+        address = s.openai_base_url if self.provider == "openai" else s.anthropic_base_url
+        return (self.provider, address, model, repr(s.max_tokens))
 
     async def close(self) -> None:
         close = getattr(self._writer, "close", None)

@@ -36,8 +36,18 @@ class AnswerRow:
     answer: str
     reason: str | None
     usage: dict[str, Any] | None
+    cached: bool
     created_at: datetime
     finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class CachedRow:
+    """An answer that is done, for somebody else."""
+
+    answered: bool
+    answer: str
+    reason: str | None
 
 
 @dataclass(frozen=True)

@@ -142,10 +142,12 @@ async def finish_answer(
     answer: str = "",
     reason: str | None = None,
     usage: dict[str, Any] | None = None,
+    cached: bool = False,
 ) -> None:
     await conn.execute(
         """
-        UPDATE answers SET state = $2, answered = $3, answer = $4, reason = $5, usage = $6, finished_at = now()
+        UPDATE answers SET state = $2, answered = $3, answer = $4, reason = $5, usage = $6, cached = $7,
+            finished_at = now()
         WHERE id = $1 AND state = 'running'
         """,
         answer_id,
@@ -154,6 +156,7 @@ async def finish_answer(
         answer,
         reason,
         usage,
+        cached,
     )
 
 
