@@ -8,7 +8,7 @@ from fastapi import Depends, Header
 def asks_anew(
     cache_control: Annotated[
         str | None,
-        Header(max_length=200, description="`no-cache`: write the answer anew, even if the same was asked before"),
+        Header(description="`no-cache`: write the answer anew, even if the same was asked before"),
     ] = None,
 ) -> bool:
     """Directives of RFC 9111 that say nothing here are passed over."""
