@@ -51,7 +51,9 @@ class Sharing:
                         yield step
                 return
             except _Lost:
-                log.info("answer_taken_over", answer_id=str(answer_id), leader=str(leader))
+                log.info("answer_lost", answer_id=str(answer_id), leader=str(leader))
+                # What was shown of it does not count, whoever writes or has written the next one.
+                yield Status("reading")
         metrics.cache_lookups.labels("bypass" if anew else "miss").inc()
         async with aclosing(compose()) as steps:
             async for step in steps:
