@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import httpx
 from chat import handlers
 from chat.bells import Bells
 from chat.sharing import Sharing
@@ -191,8 +192,9 @@ async def asked_of_a_model(
 ) -> AsyncGenerator[tuple[House, Meeting, Provider]]:
     async with wire.listening() as provider:
         model = {"provider": "openai", "openai_base_url": f"{provider.url}/v1", "model": "test-model"}
-        more = {"abandon_seconds": 3, "flush_seconds": 0.05} | settings
-        async with open_house(databases, store_url, **model, **more) as house:
+        # Nobody is given up here because the machine is slow.
+        more = {"abandon_seconds": 60, "interrupted_seconds": 60, "retrieval_seconds": 60, "flush_seconds": 0.05}
+        async with open_house(databases, store_url, **model, **more, **settings) as house:
             yield house, await record_meeting(house), provider
 
 
@@ -240,12 +242,12 @@ async def test_one_call_for_all_who_ask_at_once(fresh_database: Databases, store
         provider.serve = hold.serve
         users = [meeting.user_id, *[await house.world.user() for _ in range(4)]]
         await join(house, meeting.collection_id, *users[1:])
-        waiting = [asyncio.create_task(house.ask(users[i % 5], QUESTION, stream=i % 2 == 0)) for i in range(20)]
-
-        async def all_see_it() -> bool:
-            return await writing_of_november(house) == 20
-
-        await until(all_see_it)
+        waiting: list[asyncio.Task[httpx.Response]] = []
+        # A few at a time: the embedder's pool is small. None is done before the last has begun.
+        for gang in range(5):
+            asks = [house.ask(users[i % 5], QUESTION, stream=i % 2 == 0) for i in range(4 * gang, 4 * gang + 4)]
+            waiting += [asyncio.create_task(ask) for ask in asks]
+            await until_written(house, len(waiting))
         hold.goes_on.set()
         replies = await asyncio.gather(*waiting)
         assert len(provider.calls) == 1
