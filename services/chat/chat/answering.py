@@ -1,15 +1,19 @@
-"""Makes one answer: retrieve, compare, write, cite, and refuse when the library does not hold it."""
+"""Makes one answer: retrieve, compare, write, cite, and refuse when the library does not hold it; or shares one."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
+from uuid import UUID
 
 from common import tracing
 from common.identity import Caller
+from pydantic import SecretStr
 
 from chat import metrics
 from chat.citing import Citing
+from chat.domain.cache_key import Grounds
 from chat.domain.citations import Citation, cite
 from chat.domain.evidence import Candidate, texts_to_compare, weigh
 from chat.domain.history import standalone
@@ -18,11 +22,12 @@ from chat.domain.question import read_question
 from chat.domain.spans import nearest_spans
 from chat.domain.tokens import fit_prompt
 from chat.own_keys import OwnKeys
-from chat.providers.chain import Chain
-from chat.providers.choice import Writers
+from chat.providers.chain import Chain, Fit
+from chat.providers.choice import EXTRACTIVE, Writers
 from chat.providers.likeness import Likeness
 from chat.providers.model import Request, Usage
 from chat.providers.retrieval import Retrieval
+from chat.sharing import Sharing
 from chat.steps import Ask, Content, Outcome, Status, Step
 
 # Notes which passages the answer is made from, and gives back those that may still be used.
@@ -36,38 +41,89 @@ DECLINED = "The model declined to answer."
 UNSUPPORTED = "The passages do not support what the model wrote."
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was found for the question ``asked``; ``selected``: there is more. ``fit``: how a model is shown it."""
+
+    asked: str
+    passages: Sequence[Passage]
+    generations: Mapping[UUID, int]
+    fit: Fit
+    selected: bool
+
+
 class Answering:
     """Holds what answers are made with; one instance serves all."""
 
-    def __init__(self, retrieval: Retrieval, likeness: Likeness, writers: Writers, own_keys: OwnKeys) -> None:
+    def __init__(
+        self, retrieval: Retrieval, likeness: Likeness, writers: Writers, own_keys: OwnKeys, sharing: Sharing
+    ) -> None:
         self._retrieval = retrieval
         self._likeness = likeness
         self._writers = writers
         self._own_keys = own_keys
+        self._sharing = sharing
 
-    async def write(self, ask: Ask, caller: Caller, keep: Keep) -> AsyncGenerator[Step]:
-        """Statuses and text as they come, then exactly one Outcome. Raises Broken, and ApiError of retrieval."""
+    async def write(self, answer_id: UUID | None, ask: Ask, caller: Caller, keep: Keep) -> AsyncGenerator[Step]:
+        """Statuses and text as they come, then exactly one Outcome. Raises Broken, Gone, and ApiError of retrieval.
+
+        ``answer_id`` None: of an answer that is kept nowhere.
+        """
         yield Status("searching")
         asked = standalone(ask.question, ask.history)
         found = await self._retrieval.find(caller, asked, ask.top_k, ask.collection_id, ask.asset_ids)
-        passages = await keep(found)
+        passages = await keep(found.passages)
         if not passages:
             yield Outcome(answered=False, reason=NOTHING_FOUND)
             return
+        fit = partial(fit_prompt, ask.question, passages, ask.history, ask.wishes, guidance=ask.guidance)
+        read = _Read(asked, passages, found.generations, fit, selected=len(found.passages) >= ask.top_k)
+        keys = await self._own_keys.of(caller.user_id)
+        compose = partial(self._compose, read, ask.model, keys)
+        if answer_id is not None and self._shares(ask, keys):
+            steps = self._sharing.share(answer_id, self._grounds(ask, read).key(), compose, anew=ask.anew)
+        else:
+            steps = compose()
+        async with aclosing(steps):
+            async for step in steps:
+                yield step
+
+    def _shares(self, ask: Ask, keys: Mapping[str, SecretStr]) -> bool:
+        """A model reads what was said before, which is one asker's own; the extractive writer only the question.
+
+        What somebody pays for, or is refused, with a key of their own is nobody else's either.
+        """
+        alone = bool(ask.history) and ask.model != EXTRACTIVE
+        return self._sharing.on and not alone and self._writers.provider_of(ask.model) not in keys
+
+    def _grounds(self, ask: Ask, read: _Read) -> Grounds:
+        return Grounds(
+            question=read.asked,
+            collection_id=ask.collection_id,
+            asset_ids=ask.asset_ids,
+            top_k=ask.top_k,
+            generations=read.generations,
+            passages=read.passages,
+            selected=read.selected,
+            writer=self._writers.fingerprint(ask.model),
+            # Instructions and wishes are among them, word for word.
+            rules="" if ask.model == EXTRACTIVE else read.fit(None).system,
+        )
+
+    async def _compose(self, read: _Read, model: str, keys: Mapping[str, SecretStr]) -> AsyncGenerator[Step]:
         yield Status("reading")
-        question = read_question(asked)
+        question, passages = read_question(read.asked), read.passages
         meaning = await self._likeness.meaning(texts_to_compare(question, passages))
         candidates = weigh(question, passages, meaning)
         yield Status("writing")
-        chain = self._writers.chain(ask.model, await self._own_keys.of(caller.user_id))
-        fit = partial(fit_prompt, ask.question, passages, ask.history, ask.wishes, guidance=ask.guidance)
-        selected = len(found) >= ask.top_k
-        request = Request(question, passages, candidates, fit(None), ask.model, selected)
+        chain = self._writers.chain(model, keys)
+        request = Request(question, passages, candidates, read.fit(None), model, read.selected)
         citing = Citing(passages, meaning, self._likeness)
-        async with aclosing(chain.answer(request, fit)) as events:
+        async with aclosing(chain.answer(request, read.fit)) as events:
             async for content in _timed(citing.follow(events), chain):
                 yield content
-        yield _outcome(citing, chain, candidates)
+        outcome = _outcome(citing, chain, candidates)
+        yield replace(outcome, lasting=bool(meaning.vectors) and chain.model == model and _lasts(citing, outcome))
 
 
 async def _timed(contents: AsyncGenerator[Content], chain: Chain) -> AsyncGenerator[Content]:
@@ -90,6 +146,13 @@ def _outcome(citing: Citing, chain: Chain, candidates: Sequence[Candidate]) -> O
         return Outcome(True, citing.text, citing.citations, usage=usage, model=chain.model)
     reason = _reason(citing, chain.name)
     return Outcome(False, reason=reason, nearest=_nearest(candidates), usage=usage, model=chain.model)
+
+
+def _lasts(citing: Citing, outcome: Outcome) -> bool:
+    """Whether there is no reason to hope for a better one: all was cited, or the library does not hold it."""
+    if not outcome.answered:
+        return outcome.reason in (NOT_HELD, NOT_IN_PASSAGES)
+    return not citing.dropped and citing.end is not None and citing.end.reason == "stop"
 
 
 def _reason(citing: Citing, provider: str) -> str:

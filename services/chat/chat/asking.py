@@ -41,8 +41,19 @@ class Asking:
         """Of silence in a stream, after which a reader is told that it is still there."""
         return self._settings.keep_alive_seconds
 
-    async def begin(self, body: AnswerRequest, caller: Caller, history: Sequence[Turn] = (), wishes: str = "") -> UUID:
-        """The answer is being written from now on. Raises ApiError: no such model or collection, or no room."""
+    async def begin(
+        self,
+        body: AnswerRequest,
+        caller: Caller,
+        history: Sequence[Turn] = (),
+        wishes: str = "",
+        *,
+        anew: bool = False,
+    ) -> UUID:
+        """The answer is being written from now on; ``anew``: none that was written before will do.
+
+        Raises ApiError: no such model or collection, or no room.
+        """
         model = await self.choosing.model(caller, "answer", body.model)
         self.check_room()
         async with self._db.transaction() as conn:
@@ -53,7 +64,7 @@ class Asking:
                 uuid7(), caller.user_id, body.question, body.collection_id, body.asset_ids, model, guidance=told
             )
             await writing.create_answer(conn, new)
-        self.start(new, caller, body.top_k, history, wishes)
+        self.start(new, caller, body.top_k, history, wishes, anew=anew)
         return new.id
 
     def check_room(self) -> None:
@@ -61,7 +72,14 @@ class Asking:
         self._writer.check_room()
 
     def start(
-        self, new: NewAnswer, caller: Caller, top_k: int | None, history: Sequence[Turn] = (), wishes: str = ""
+        self,
+        new: NewAnswer,
+        caller: Caller,
+        top_k: int | None,
+        history: Sequence[Turn] = (),
+        wishes: str = "",
+        *,
+        anew: bool = False,
     ) -> None:
         """Write the answer, whose row is committed; one of a session also while nobody reads."""
         crash.point("chat.answer_begun")
@@ -75,6 +93,7 @@ class Asking:
             wishes=wishes,
             guidance=new.guidance,
             unread=new.message_id is not None,
+            anew=anew,
         )
         self._writer.start(new.id, ask, caller)
 

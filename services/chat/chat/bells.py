@@ -7,6 +7,15 @@ from contextlib import contextmanager
 from uuid import UUID
 
 
+async def pause(bell: asyncio.Event, seconds: float) -> None:
+    """Until the bell rings, or so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await bell.wait()
+    except TimeoutError:
+        pass
+
+
 class Bells:
     """A reader hangs its bell up before it looks, so that no news falls between looking and waiting."""
 

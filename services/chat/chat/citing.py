@@ -19,7 +19,10 @@ _BROKEN_STATUS = {"provider_refused": 502, "provider_error": 502, "question_too_
 
 
 class Citing:
-    """One answer's text and citations; ``meaning`` holds the vectors of the passages' lines."""
+    """One answer's text and citations; ``meaning`` holds the vectors of the passages' lines.
+
+    ``dropped``: citations that the writer chose and readers do not see.
+    """
 
     def __init__(self, passages: Sequence[Passage], meaning: Meaning, likeness: Likeness) -> None:
         self._passages = {passage.number: passage for passage in passages}
@@ -27,6 +30,7 @@ class Citing:
         self._likeness = likeness
         self._gate, self._filter, self._composer = RefusalGate(), StreamFilter(), Composer(LinkGuard())
         self.citations: list[Citation] = []
+        self.dropped = 0
         self.usage: Usage | None = None
         self.end: Done | None = None
 
@@ -88,6 +92,7 @@ class Citing:
         """The citation as it is shown, or nothing when it must go."""
         passage = self._passages.get(number)
         if passage is None:
+            self.dropped += 1
             metrics.citations.labels("unknown").inc()
             return ""
         claim = self._composer.claim
@@ -97,6 +102,7 @@ class Citing:
             known = Meaning({**known.vectors, **claimed.vectors})
         span = support(claim, passage, known)
         if span is None:
+            self.dropped += 1
             metrics.citations.labels("unsupported").inc()
             return ""
         return self._composer.cite(self._index(span))

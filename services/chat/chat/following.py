@@ -1,6 +1,5 @@
 """Follows an answer in the table, from any place in it, for as long as its reader may read it."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from time import monotonic
 from typing import Any
@@ -8,7 +7,7 @@ from uuid import UUID
 
 from common.db import Database
 
-from chat.bells import Bells
+from chat.bells import Bells, pause
 from chat.queries import reading
 from chat.queries.rows import EventRow
 
@@ -49,15 +48,8 @@ class Follower:
                 if state != "running" and state is not None:
                     return
                 yield None
-                await self._pause(bell)
+                await pause(bell, self._poll_seconds)
 
     async def _touch(self, answer_id: UUID, user_id: UUID) -> bool:
         async with self._db.acquire() as conn:
             return await reading.touch_reader(conn, answer_id, user_id)
-
-    async def _pause(self, bell: asyncio.Event) -> None:
-        try:
-            async with asyncio.timeout(self._poll_seconds):
-                await bell.wait()
-        except TimeoutError:
-            pass

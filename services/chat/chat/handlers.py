@@ -20,7 +20,7 @@ from common.events import (
 )
 
 from chat.planning import Planning
-from chat.queries import instructions, sessions, summaries, writing
+from chat.queries import caching, instructions, sessions, summaries, writing
 
 
 async def note_media(fact: RecordingFetched | CaptionsFetched, delivery: Delivery) -> None:
@@ -53,6 +53,7 @@ class Revisions:
     async def _follow(self, fact: TranscriptFact, delivery: Delivery) -> AsyncGenerator[None]:
         async with replace(delivery, any_run=True).record() as rec:
             await assets.set_revision(rec.conn, fact.asset_id, fact.revision)
+            await caching.forget_asset(rec.conn, fact.asset_id)
             await self.planning.follow(rec, fact)
             yield
 

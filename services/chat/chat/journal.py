@@ -11,7 +11,7 @@ from common.db import Database
 
 from chat.bells import Bells
 from chat.domain.passages import Passage
-from chat.queries import reading, writing
+from chat.queries import caching, reading, writing
 from chat.queries.rows import EventRow
 from chat.steps import Broken, Content, Outcome, Status
 
@@ -32,6 +32,10 @@ class Journal:
         # The clock flushes beside the writer that finishes: their events must be numbered and written in turn. Whoever
         # would cancel a flush takes a turn first: what is being written is in no other place.
         self.turn = asyncio.Lock()
+
+    @property
+    def answer_id(self) -> UUID:
+        return self._id
 
     async def keep(self, passages: list[Passage]) -> list[Passage]:
         """Note the passages' assets as sources; passages of assets deleted meanwhile are left out.
@@ -64,8 +68,11 @@ class Journal:
                 await self._write(pending)
                 crash.point("chat.answer_flushed")
 
-    async def finish(self, outcome: Outcome) -> None:
-        """The outcome, its citations and the last events, together. Raises Gone."""
+    async def finish(self, outcome: Outcome, cache_hours: float) -> None:
+        """The outcome, its citations and the last events, together; one that lasts is given again for so long.
+
+        Raises Gone.
+        """
         last: list[tuple[str, dict[str, Any]]] = [("citations", {}), ("done", {})]
         async with self.turn, self._db.transaction() as conn:
             pending, self._pending = self._pending, []
@@ -83,7 +90,12 @@ class Journal:
                 reason=outcome.reason,
                 usage=outcome.usage,
                 model=outcome.model,
+                cached=outcome.cached,
             )
+            if outcome.key is not None and outcome.lasting:
+                await caching.keep_entry(conn, outcome.key, self._id, cache_hours)
+            elif outcome.key is not None:
+                await caching.end_entry(conn, outcome.key, self._id)
         self._bells.ring(self._id)
 
     async def break_off(self, error: Broken, *, interrupted: bool = False) -> None:

@@ -41,6 +41,7 @@ from chat.providers.retrieval import Retrieval
 from chat.providers.transcripts import Transcripts
 from chat.sealing import Sealer
 from chat.settings import ChatSettings
+from chat.sharing import Sharing
 from chat.summarising import Summarising
 from chat.supporting import Supporting
 from chat.talking import Talking
@@ -62,7 +63,8 @@ def build(settings: ChatSettings | None = None) -> Service:
     own_keys = OwnKeys(service.db, Sealer(settings.key_secrets), writers)
     choosing = Choosing(service.db, writers)
     likeness, transcripts = Likeness(embedder, signer), Transcripts(service.store)
-    answering = Answering(Retrieval(embedder, signer), likeness, writers, own_keys)
+    sharing = Sharing(service.db, bells, settings)
+    answering = Answering(Retrieval(embedder, signer), likeness, writers, own_keys, sharing)
     writer = Writer(service.db, answering, writers, bells, settings)
     # Well before a silent reader counts as gone, even when a touch or two come late.
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
@@ -94,6 +96,7 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.serve(Models(choosing, own_keys).routes())
     service.background(writer.interrupt_silent, every_seconds=_SWEEP_SECONDS, role="api")
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
+    service.background(sharing.forget_expired, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)
     service.background(own_keys.reseal, every_seconds=_FORGET_SECONDS)
     service.on_stop(writer.close)

@@ -56,3 +56,8 @@ instruction_previews = Counter(
 prompt_changes = Counter(
     "earshot_chat_prompt_changes_total", "Prompts written anew (customised) or gone back to (reverted)", ["change"]
 )
+cache_lookups = Counter(
+    "earshot_chat_cache_lookups_total",
+    "Answers that may be shared: hit (kept), shared (being written), miss (written), bypass (written on request)",
+    ["outcome"],
+)

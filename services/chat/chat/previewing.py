@@ -84,7 +84,7 @@ class Previewing:
 
     async def _answer(self, ask: Ask, caller: Caller) -> PreviewAnswer:
         try:
-            async with self._turns, aclosing(self._answering.write(ask, caller, self._keep)) as steps:
+            async with self._turns, aclosing(self._answering.write(None, ask, caller, self._keep)) as steps:
                 async for step in steps:
                     if isinstance(step, Outcome):
                         return _shown(step)

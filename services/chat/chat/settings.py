@@ -89,6 +89,9 @@ class ChatSettings(ServiceSettings):
         description="Seconds without a sign of life after which a running answer counts as interrupted",
     )
     keep_alive_seconds: float = Field(default=15, gt=0, description="Seconds between two comment lines of a stream")
+    cache_hours: float = Field(
+        default=336, ge=0, description="Hours that an answer is given again to whoever asks the same; 0: never"
+    )
     keep_days: float = Field(default=30, gt=0, description="Days that answers outside of sessions are kept")
 
     summary_window_tokens: int = Field(

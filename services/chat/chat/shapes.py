@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -74,7 +74,9 @@ class Answer(BaseModel):
     citations: list[Citation]
     nearest: list[Citation]
     reason: str | None
-    cached: Literal[False] = False
+    cached: bool = Field(
+        description="Written for the same question before, or for somebody who asks it at this moment; without `usage`"
+    )
     model: str
     usage: dict[str, int | None] | None
     instruction_version: int | None = Field(
@@ -99,6 +101,7 @@ def show_answer(answer: AnswerRow, citations: Sequence[CitationRow]) -> Answer:
         nearest=placed("nearest"),
         reason=answer.reason,
         model=answer.model,
+        cached=answer.cached,
         usage=answer.usage,
         instruction_version=answer.instruction_version,
         instructions=[InstructionUsed.model_validate(one) for one in answer.instructions],

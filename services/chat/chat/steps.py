@@ -16,6 +16,7 @@ class Ask:
 
     ``history`` came before it; ``wishes`` are the asker's own about how to answer, ``guidance`` that of those who run
     the library. ``unread``: it is written to its end even when nobody reads, because it will be found later.
+    ``anew``: although it may have been answered before.
     """
 
     question: str
@@ -27,10 +28,13 @@ class Ask:
     wishes: str = ""
     guidance: Guidance = field(default_factory=Guidance)
     unread: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """Behind text it says that the answer begins again, by another writer: what was shown before does not count."""
+
     status: Literal["searching", "reading", "writing"]
 
 
@@ -46,6 +50,8 @@ class Outcome:
     """The answer, or why there is none and the nearest passages instead.
 
     ``model``: whose it is, where that need not be the one that was asked.
+    ``lasting``: it may be given again to whoever asks the same, by whom it is found under ``key``. ``cached``: that is
+    what was done here.
     """
 
     answered: bool
@@ -55,6 +61,9 @@ class Outcome:
     nearest: Sequence[Citation] = ()
     usage: dict[str, Any] | None = field(default=None)
     model: str | None = None
+    lasting: bool = False
+    key: bytes | None = None
+    cached: bool = False
 
 
 Step = Status | Content | Outcome

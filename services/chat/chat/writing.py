@@ -120,7 +120,7 @@ class Writer:
                 return await self._break_off(journal, _LEFT, interrupted=True)
             await self._stop_clock(journal, clock)
             outcome = work.result()
-            await journal.finish(outcome)
+            await journal.finish(outcome, self._settings.cache_hours)
             return "answered" if outcome.answered else "not_found"
         finally:
             work.cancel()
@@ -137,7 +137,7 @@ class Writer:
         await asyncio.gather(clock, return_exceptions=True)
 
     async def _work(self, journal: Journal, ask: Ask, caller: Caller) -> Outcome:
-        async with aclosing(self._answering.write(ask, caller, journal.keep)) as steps:
+        async with aclosing(self._answering.write(journal.answer_id, ask, caller, journal.keep)) as steps:
             async for step in steps:
                 if isinstance(step, Outcome):
                     return step

@@ -277,7 +277,8 @@ _WRITING = """
 
 async def test_only_so_many_at_a_time(house: House, meeting: Meeting, provider: Provider, brand: str) -> None:
     provider.serve = says_and_waits(brand, "It is due")
-    asking = [asyncio.create_task(house.ask(meeting.user_id, QUESTION)) for _ in range(2)]
+    # Of the same question only one would be written.
+    asking = [asyncio.create_task(house.ask(meeting.user_id, f"{QUESTION} {i}")) for i in range(2)]
     async with asyncio.timeout(20):
         while len(provider.calls) < 2:
             await asyncio.sleep(0.05)

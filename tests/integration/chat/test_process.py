@@ -85,15 +85,15 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def read_until_content(client: httpx.AsyncClient, headers: dict[str, str]) -> list[Any]:
-    """Ask, and read the stream until the first text or the stream's end."""
+async def read_until_content(client: httpx.AsyncClient, headers: dict[str, str], texts: int = 1) -> list[Any]:
+    """Ask, and read the stream until so many texts or the stream's end."""
     seen = ""
     body = {"question": QUESTION, "stream": True}
     try:
         async with client.stream("POST", "/api/answers", json=body, headers=headers) as response:
             async for text in response.aiter_text():
                 seen += text
-                if "event: content" in seen and seen.endswith("\n\n"):
+                if seen.count("event: content") >= texts and seen.endswith("\n\n"):
                     break
     except httpx.HTTPError:
         pass
@@ -101,24 +101,42 @@ async def read_until_content(client: httpx.AsyncClient, headers: dict[str, str])
 
 
 async def test_killed_while_writing(house: House, meeting: Meeting, provider: Provider) -> None:
-    """The next process tells the reader who comes back that the answer broke off, and what there was of it."""
-    port, model = free_port(), {"CHAT_OPENAI_BASE_URL": f"{provider.url}/v1", "CHAT_MODEL": "test-model"}
-    headers = house.as_user(meeting.user_id)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-        async with process(house, port, **model) as first:
-            seen = await read_until_content(client, headers)
-            first.kill()
-            await first.wait()
+    """Another process tells the reader who comes back that the answer broke off, and what there was of it.
+
+    Who asked the same there has followed it, and has it written on their own behalf from then on.
+    """
+    model = {"CHAT_OPENAI_BASE_URL": f"{provider.url}/v1", "CHAT_MODEL": "test-model"}
+    headers, ports = house.as_user(meeting.user_id), (free_port(), free_port())
+    addresses = [f"http://127.0.0.1:{port}" for port in ports]
+    async with (
+        process(house, ports[0], **model) as first,
+        process(house, ports[1], **model),
+        httpx.AsyncClient(base_url=addresses[0], timeout=60) as there,
+        httpx.AsyncClient(base_url=addresses[1], timeout=60) as client,
+    ):
+        seen = await read_until_content(there, headers)
+        following = asyncio.create_task(read_until_content(client, headers, texts=2))
+        await until(lambda: _written(house, 2))
+        assert len(provider.calls) == 1
+        first.kill()
+        await first.wait()
         assert [name for _, name, _ in seen][-1] == "content"
         answer_id = seen[0][2]["answer_id"]
-        assert await house.count("answers", "state = 'running'") == 1
-        async with process(house, port, **model):
-            resume = house.as_user(meeting.user_id) | {"Last-Event-ID": str(seen[-1][0])}
-            rest = read_events((await client.get(f"/api/answers/{answer_id}/events", headers=resume)).text)
-            assert [name for _, name, _ in rest] == ["error"]
-            assert rest[0][2]["error_type"] == "interrupted"
-            found = (await client.get(f"/api/answers/{answer_id}", headers=house.as_user(meeting.user_id))).json()
-            assert (found["status"], found["answer"], found["answered"]) == ("interrupted", "It is due", False)
+        resume = headers | {"Last-Event-ID": str(seen[-1][0])}
+        rest = read_events((await client.get(f"/api/answers/{answer_id}/events", headers=resume)).text)
+        assert [name for _, name, _ in rest] == ["error"]
+        assert rest[0][2]["error_type"] == "interrupted"
+        found = (await client.get(f"/api/answers/{answer_id}", headers=headers)).json()
+        assert (found["status"], found["answer"], found["answered"]) == ("interrupted", "It is due", False)
+        told = [(name, data.get("content")) for _, name, data in await following]
+        assert [text for name, text in told if name == "content"] == ["It is due", "It is due"]
+        assert (told[-2][0], told[-1][0]) == ("status", "content")
+        assert len(provider.calls) == 2
+
+
+async def _written(house: House, texts: int) -> bool:
+    """Whether readers have so many texts to see."""
+    return await house.count("message_events", "event = 'content'") == texts
 
 
 async def test_killed_while_writing_in_a_session(house: House, meeting: Meeting, provider: Provider) -> None:

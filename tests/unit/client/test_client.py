@@ -151,6 +151,13 @@ def test_a_streamed_answer(server, client, sample):
     assert seen[1].content == "we move "
     assert seen[2].response.citations[0].start_seconds == 20.0
     assert server.asked[0].json == {"question": "When?", "top_k": 3, "stream": True}
+    assert "cache-control" not in server.asked[0].headers
+    list(client.answers.stream("When?", fresh=True))
+    assert server.asked[1].headers["cache-control"] == "no-cache"
+    assert server.asked[1].json == {"question": "When?", "stream": True}
+    server.on("POST", "/api/answers", sample.answer(cached=True))
+    assert client.answers.ask("When?", fresh=True).cached
+    assert server.asked[2].headers["cache-control"] == "no-cache"
 
 
 def test_a_streamed_answer_that_fails(server, client):

@@ -255,6 +255,28 @@ def test_play_hands_the_sound_to_a_player(run, server, sample, monkeypatch, tmp_
     assert asked == [(19.5, 23.5)]
 
 
+def test_an_answer_of_before_is_said_to_be_one(run, server, sample):
+    server.on("POST", "/api/answers", streamed(sample.answer(cached=True)))
+    assert "earshot ask --fresh" in run("ask", "When?").stderr
+    server.on("POST", "/api/answers", streamed(sample.answer()))
+    assert "--fresh" not in run("ask", "--fresh", "When?").stderr
+    assert [asked.headers.get("cache-control") for asked in server.asked[-2:]] == [None, "no-cache"]
+
+
+def test_text_that_begins_again_stands_on_a_line_of_its_own(run, server, sample):
+    documents = [
+        {"type": "content", "content": "we stay"},
+        {"type": "status", "status": "writing"},
+        {"type": "content", "content": "we move in may [1]"},
+        {"type": "done", "response": sample.answer()},
+    ]
+    events = "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in documents)
+    server.on("POST", "/api/answers", lambda request, body: StreamingResponse(iter([events])))
+    result = run("ask", "When?")
+    assert result.stdout.startswith("we stay\nwe move in may [1]\n")
+    assert "written again" in result.stderr
+
+
 def test_nothing_was_asked_yet(run):
     result = run("play", "1")
     assert result.exit_code == 1

@@ -27,6 +27,9 @@ def ask(
     model: Annotated[
         str | None, typer.Option("--model", "-m", metavar="NAME", help="By this model; see: earshot models list")
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Write the answer anew, even if the same was asked before.")
+    ] = False,
 ) -> None:
     """Ask a question; the answer cites the second where it was said.
 
@@ -42,18 +45,23 @@ def ask(
         "model": model,
     }
     if session.as_json:
-        answer = session.client.answers.ask(question, **scope)
+        answer = session.client.answers.ask(question, fresh=fresh, **scope)
         session.out.json(answer.to_json())
     else:
-        answer = stream_answer(session, question, scope)
+        answer = stream_answer(session, question, scope, fresh=fresh)
         show_sources(session, answer)
+        if answer.cached:
+            session.out.note("Answered before. Have it written anew: earshot ask --fresh")
     keep(session.surroundings.state_folder(), LastAnswer(session.connection.url, answer))
 
 
-def stream_answer(session: Session, question: str, scope: Mapping[str, Any]) -> Answer:
+def stream_answer(session: Session, question: str, scope: Mapping[str, Any], *, fresh: bool = False) -> Answer:
     """Prints the text piece by piece; the whole answer is in the last event."""
     written = ""
-    for event in session.client.answers.stream(question, **scope):
+    for event in session.client.answers.stream(question, fresh=fresh, **scope):
+        if event.type == "status" and written:
+            begin_again(session)
+            written = ""
         if event.content:
             session.out.stdout.print(clean(event.content), end="", soft_wrap=True)
             written += event.content
@@ -63,6 +71,12 @@ def stream_answer(session: Session, question: str, scope: Mapping[str, Any]) -> 
             session.out.line()
             return event.response
     raise EarshotError("The answer broke off before its end.", advice="Ask again.")
+
+
+def begin_again(session: Session) -> None:
+    """What was printed is void: its writer was lost, and another took its place."""
+    session.out.line()
+    session.out.note("The answer broke off; it is written again.")
 
 
 def show_sources(session: Session, answer: Answer) -> None:

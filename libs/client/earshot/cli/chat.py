@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from earshot.cli.ask import show_sources
+from earshot.cli.ask import begin_again, show_sources
 from earshot.cli.assets import CollectionName
 from earshot.cli.output import clean
 from earshot.cli.session import Session, command
@@ -80,9 +80,14 @@ def say(session: Session, talk: ChatSession, question: str) -> None:
 
 def stream_message(session: Session, talk: ChatSession, question: str) -> ChatMessage:
     """Prints the text piece by piece; the whole message is in the last event."""
+    written = False
     for event in session.client.sessions.stream(talk.id, question):
+        if event.type == "status" and written:
+            begin_again(session)
+            written = False
         if event.content:
             session.out.stdout.print(clean(event.content), end="", soft_wrap=True)
+            written = True
         if event.response is not None:
             session.out.line()
             return event.response

@@ -14,6 +14,7 @@ from earshot.transport import Transport, given, parse
 
 # The server sends a comment line every 15 s; three missing ones mean that the line is dead.
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=50.0)
+ANEW = {"Cache-Control": "no-cache"}
 ANSWER_TIMEOUT = httpx.Timeout(10.0, read=300.0)
 
 
@@ -42,15 +43,21 @@ class Answers:
         params = given(asked)
         return self._transport.fetch(SearchResults, "GET", "/api/search", params=params)
 
-    def ask(self, question: str, **scope: Any) -> Answer:
-        """The whole answer at once; `scope`: collection_id, asset_ids, top_k, model."""
-        body = request_body(question, scope)
-        return self._transport.fetch(Answer, "POST", "/api/answers", json=body, timeout=ANSWER_TIMEOUT)
+    def ask(self, question: str, *, fresh: bool = False, **scope: Any) -> Answer:
+        """The whole answer at once; `scope`: collection_id, asset_ids, top_k, model.
 
-    def stream(self, question: str, **scope: Any) -> Iterator[AnswerEvent]:
-        """The answer as it is written; the last event carries it whole. An error of the server is raised."""
+        `fresh`: written anew, even if the same was asked before (else such an answer is given again, as `cached`).
+        """
+        body, headers = request_body(question, scope), ANEW if fresh else {}
+        return self._transport.fetch(Answer, "POST", "/api/answers", json=body, headers=headers, timeout=ANSWER_TIMEOUT)
+
+    def stream(self, question: str, *, fresh: bool = False, **scope: Any) -> Iterator[AnswerEvent]:
+        """The answer as it is written; the last event carries it whole. An error of the server is raised.
+
+        A status behind content says that the text begins again: its writer was lost, and another took its place.
+        """
         body = {**request_body(question, scope), "stream": True}
-        headers = {"Accept": "text/event-stream"}
+        headers = {"Accept": "text/event-stream", **(ANEW if fresh else {})}
         with self._transport.stream(
             "POST", "/api/answers", json=body, headers=headers, timeout=STREAM_TIMEOUT
         ) as response:

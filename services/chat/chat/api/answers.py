@@ -7,6 +7,7 @@ from common.identity import Caller, CurrentCaller
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
+from chat.api.anew import Anew
 from chat.api.streams import EVENTS, Stream
 from chat.asking import Asking
 from chat.shapes import Answer, AnswerRequest
@@ -43,14 +44,16 @@ class Answers:
         return router
 
     async def ask(
-        self, body: AnswerRequest, request: Request, response: Response, caller: CurrentCaller
+        self, body: AnswerRequest, request: Request, response: Response, caller: CurrentCaller, anew: Anew
     ) -> Answer | Response:
         """Answers with citations; with `stream: true` or `Accept: text/event-stream` as it is written.
 
-        Events: `status`, `content`, `citations`, then `done` with the whole answer, or `error`. A reader who leaves
-        may come back to `/api/answers/{answer_id}/events` within a few seconds; then the answer is stopped.
+        Events: `status`, `content`, `citations`, then `done` with the whole answer, or `error`; a `status` behind
+        `content` says that the text begins again. A reader who leaves may come back to
+        `/api/answers/{answer_id}/events` within a few seconds; then the answer is stopped. What was answered before
+        from the same passages is given again (`cached`), except with `Cache-Control: no-cache`.
         """
-        answer_id = await self._asking.begin(body, caller)
+        answer_id = await self._asking.begin(body, caller, anew=anew)
         location = {"Location": f"/api/answers/{answer_id}"}
         if body.stream or "text/event-stream" in request.headers.get("accept", ""):
             return self._stream(answer_id, caller).response(headers=location)

@@ -13,11 +13,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from chat.api.anew import Anew
 from chat.api.streams import STREAM_HEADERS
 from chat.asking import Asking
 from chat.completion_form import ANY_MODEL, CompletionRequest
 from chat.following import REMOVED
 from chat.shapes import Answer
+from chat.writing import INTERRUPTED
 
 PATH = "/v1/chat/completions"
 _EVENTS: dict[int | str, dict[str, Any]] = {
@@ -88,16 +90,16 @@ class Completions:
         return Model(id=name)
 
     async def complete(
-        self, body: CompletionRequest, request: Request, caller: CurrentCaller
+        self, body: CompletionRequest, request: Request, caller: CurrentCaller, anew: Anew
     ) -> dict[str, Any] | Response:
         """As OpenAI's route of this name, streaming too; every `[n]` in the text points at a citation in `earshot`.
 
         Where the library does not hold the answer, the text says so, and `earshot.answered` is false. `collection_id`,
-        `asset_ids` and `top_k` narrow what is read.
+        `asset_ids` and `top_k` narrow what is read; `Cache-Control: no-cache` asks for an answer that is written anew.
         """
         self._check(body.model)
         question, history, wishes = body.question()
-        answer_id = await self._asking.begin(question, caller, history, wishes)
+        answer_id = await self._asking.begin(question, caller, history, wishes, anew=anew)
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage
             lines = self._lines(answer_id, caller, body.model, usage)
@@ -123,6 +125,10 @@ class Completions:
                 yield _chunk(base, {"content": event.data["content"]})
             elif event.event == "error":
                 yield _error(event.data)
+                return
+            elif event.event == "status" and written:
+                # The text begins again, and what was sent cannot be taken back.
+                yield _error(INTERRUPTED.data)
                 return
             elif event.event == "done":
                 async for line in self._end(answer_id, caller, base, written=written, with_usage=with_usage):
@@ -168,7 +174,7 @@ def _usage(answer: Answer) -> dict[str, int]:
 
 
 def _earshot(answer: Answer) -> dict[str, Any]:
-    members = {"answered", "reason", "citations", "nearest"}
+    members = {"answered", "reason", "cached", "citations", "nearest"}
     return {"answer_id": str(answer.id), "model": answer.model, **answer.model_dump(mode="json", include=members)}
 
 

@@ -90,6 +90,14 @@ class Writers:
         links = [Link(one, self._clients[one.provider], keys.get(one.provider)) for one in (offer, *others)]
         return Chain(links, max_tokens or self._settings.max_tokens)
 
+    def fingerprint(self, model: str) -> tuple[str, ...]:
+        """All of the settings that another answer may come from."""
+        s, offer = self._settings, self._offers[model]
+        if offer.name == EXTRACTIVE:
+            return (EXTRACTIVE, repr(s.least_closeness), repr(s.quotes))
+        address = self.profiles[offer.provider].base_url
+        return (offer.provider, address, offer.model, repr(offer.longest(s.max_tokens)))
+
     async def window_tokens(self, model: str) -> int | None:
         """How much the model reads and writes at once: what its provider says, asked once, else the catalogue.
 

@@ -1,6 +1,7 @@
 """Asks the embedder for passages, on the user's behalf: what the user may not read does not come back."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
@@ -49,6 +50,15 @@ class _Chunk(BaseModel):
 
 class _Reply(BaseModel):
     chunks: list[_Chunk]
+    generations: dict[UUID, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Passages best first, numbered from 1, and of each collection that was searched the generation of its index."""
+
+    passages: list[Passage]
+    generations: dict[UUID, int]
 
 
 class Retrieval:
@@ -65,8 +75,11 @@ class Retrieval:
         top_k: int,
         collection_id: UUID | None = None,
         asset_ids: Sequence[UUID] | None = None,
-    ) -> list[Passage]:
-        """Passages best first, numbered from 1. Raises ApiError 503 when the embedder cannot answer."""
+    ) -> Retrieved:
+        """All of one snapshot of the index, as far as the caller may read.
+
+        Raises ApiError 503 when the embedder cannot answer.
+        """
         body: dict[str, Any] = {"query": query[:_LONGEST_QUERY], "top_k": top_k, "include_words": True}
         if collection_id is not None:
             body["collection_id"] = str(collection_id)
@@ -80,7 +93,8 @@ class Retrieval:
         with metrics.retrieval.time():
             reply = await self._ask(body, headers)
         metrics.passages.observe(len(reply.chunks))
-        return [_passage(number, chunk) for number, chunk in enumerate(reply.chunks, start=1)]
+        passages = [_passage(number, chunk) for number, chunk in enumerate(reply.chunks, start=1)]
+        return Retrieved(passages, reply.generations)
 
     async def _ask(self, body: dict[str, Any], headers: dict[str, str]) -> _Reply:
         try:

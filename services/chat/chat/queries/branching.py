@@ -6,7 +6,7 @@ from uuid import UUID
 from common.db import Connection
 
 _ANSWER = """
-    user_id, question, collection_id, asset_ids, model, state, answered, answer, reason, usage, created_at,
+    user_id, question, collection_id, asset_ids, model, state, answered, answer, reason, usage, cached, created_at,
     finished_at, beat_at, read_at, instruction_version, instructions
 """
 # What belongs to an answer, by table.

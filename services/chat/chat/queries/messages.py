@@ -7,7 +7,7 @@ from uuid import UUID
 
 from common.db import Connection
 
-from chat.queries.reading import CITATIONS, READABLE
+from chat.queries.reading import CITATIONS, READABLE, WRITTEN
 from chat.queries.rows import CitationRow
 from chat.queries.session_rows import ChunkRow, MadeFrom, MessageRow
 
@@ -15,10 +15,7 @@ from chat.queries.session_rows import ChunkRow, MadeFrom, MessageRow
 _MESSAGES = f"""
     SELECT m.id, m.session_id, m.position, m.role, m.attempt, m.created_at, asked.id AS reply_to, a.id AS run_id,
         CASE WHEN m.role = 'user' THEN 'done' ELSE coalesce(a.state, 'removed') END AS status,
-        CASE WHEN m.role = 'user' THEN m.content WHEN a.state = 'done' THEN a.answer ELSE coalesce((
-            SELECT string_agg(e.data ->> 'content', '' ORDER BY e.seq)
-            FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'content'
-        ), '') END AS content,
+        CASE WHEN m.role = 'user' THEN m.content WHEN a.state = 'done' THEN a.answer ELSE {WRITTEN} END AS content,
         a.answered, a.reason, a.model, a.usage, a.instruction_version, a.finished_at,
         (SELECT e.data FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'error'
          ORDER BY e.seq DESC LIMIT 1) AS error

@@ -19,6 +19,14 @@ READABLE = """
         )
     )
 """
+# What has been written of an answer ``a``. A status behind text means that it begins again, by another writer.
+WRITTEN = """
+    coalesce((
+        SELECT string_agg(e.data ->> 'content', '' ORDER BY e.seq)
+        FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'content' AND e.seq > coalesce((
+            SELECT max(b.seq) FROM message_events AS b WHERE b.answer_id = a.id AND b.event = 'status'), 0)
+    ), '')
+"""
 # $1: answers that their reader may read.
 CITATIONS = """
     SELECT c.answer_id, c.place, c.index, c.asset_id, c.revision, coalesce(c.revision < s.revision, false) AS stale,
@@ -82,12 +90,9 @@ async def deleted_assets(conn: Connection, asset_ids: Sequence[UUID]) -> set[UUI
 async def read_answer(conn: Connection, answer_id: UUID, user_id: UUID) -> AnswerRow | None:
     row = await conn.fetchrow(
         f"""
-        SELECT a.id, a.question, a.collection_id, a.model, a.state, a.answered, a.reason, a.usage,
+        SELECT a.id, a.question, a.collection_id, a.model, a.state, a.answered, a.reason, a.usage, a.cached,
             a.instruction_version, a.instructions, a.created_at, a.finished_at,
-            CASE WHEN a.state = 'done' THEN a.answer ELSE coalesce((
-                SELECT string_agg(e.data ->> 'content', '' ORDER BY e.seq)
-                FROM message_events AS e WHERE e.answer_id = a.id AND e.event = 'content'
-            ), '') END AS answer
+            CASE WHEN a.state = 'done' THEN a.answer ELSE {WRITTEN} END AS answer
         FROM answers AS a WHERE a.id = $1 AND {READABLE}
         """,
         answer_id,

@@ -41,8 +41,18 @@ class AnswerRow:
     usage: dict[str, Any] | None
     instruction_version: int | None
     instructions: list[dict[str, Any]]
+    cached: bool
     created_at: datetime
     finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class CachedRow:
+    """An answer that is done, for somebody else."""
+
+    answered: bool
+    answer: str
+    reason: str | None
 
 
 @dataclass(frozen=True)

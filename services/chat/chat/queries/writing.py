@@ -148,13 +148,14 @@ async def finish_answer(
     answer: str = "",
     reason: str | None = None,
     usage: dict[str, Any] | None = None,
+    cached: bool = False,
     model: str | None = None,
 ) -> None:
     """``model``: whose answer it is, when another one has taken over."""
     await conn.execute(
         """
-        UPDATE answers SET state = $2, answered = $3, answer = $4, reason = $5, usage = $6, finished_at = now(),
-            model = coalesce($7, model)
+        UPDATE answers SET state = $2, answered = $3, answer = $4, reason = $5, usage = $6, cached = $7,
+            finished_at = now(), model = coalesce($8, model)
         WHERE id = $1 AND state = 'running'
         """,
         answer_id,
@@ -163,6 +164,7 @@ async def finish_answer(
         answer,
         reason,
         usage,
+        cached,
         model,
     )
 
