@@ -118,7 +118,6 @@ def _characters(text: str) -> list[str]:
         {"selected": True},
         {"writer": ("openai", "", "m")},
         {"rules": "Answer briefly."},
-        {"instruction_version": 0},
     ],
     ids=str,
 )
@@ -143,5 +142,5 @@ def test_settings_that_change_answers_are_in_the_key() -> None:
     assert prints("extractive") == prints("extractive", **here)
     assert len({prints("extractive"), prints("extractive", quotes=2), prints("extractive", least_closeness=0.6)}) == 3
     elsewhere = here | {"openai_base_url": "http://127.0.0.1:1/v1"}
-    assert len({prints("m", **here), prints("n", **here), prints("m", **elsewhere)}) == 3
+    assert len({prints("m", **here), prints("n", **here | {"model": "n"}), prints("m", **elsewhere)}) == 3
     assert prints("m", **here) != prints("m", **here, max_tokens=64)
