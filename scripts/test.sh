@@ -6,6 +6,10 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# The tests start hundreds of processes. One that finds no bytecode compiles a thousand modules before its first line,
+# with torch for longer than most tests last; some containers forbid to keep what it made.
+unset PYTHONDONTWRITEBYTECODE
+
 SLOW_LANE=(tests/e2e tests/faults tests/integration/common tests/integration/gateway tests/integration/stack)
 
 options=() plain=() torch=()
