@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # with torch for longer than most tests last; some containers forbid to keep what it made.
 unset PYTHONDONTWRITEBYTECODE
 
-SLOW_LANE=(tests/e2e tests/faults tests/integration/common tests/integration/gateway tests/integration/stack)
+SLOW_LANE=(tests/integration/common tests/integration/gateway tests/integration/stack tests/e2e tests/faults)
 
 options=() plain=() torch=()
 for word in "$@"; do

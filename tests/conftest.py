@@ -27,6 +27,12 @@ TEMPLATE = "earshot_template"
 collect_ignore = [] if any(distributions(name="whisperx")) else ["whisperx"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the session's stack comes last: its five services cost the other tests time, though idle."""
+    late = {item.path for item in items if "stack" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path in late)
+
+
 @dataclass(frozen=True)
 class Databases:
     """One database with all five schemas: ``admin`` may do anything, ``urls`` holds each service's own role."""

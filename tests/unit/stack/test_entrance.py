@@ -116,7 +116,7 @@ def test_tests_that_need_torch_run_in_an_environment_of_their_own(
     assert said.returncode == 0
 
 
-SLOW = "tests/e2e tests/faults tests/integration/common tests/integration/gateway tests/integration/stack"
+SLOW = "tests/integration/common tests/integration/gateway tests/integration/stack tests/e2e tests/faults"
 
 
 @pytest.mark.parametrize("given", [[], ["tests"], ["-k", "words or demo"], ["tests/", "-x"]])
@@ -134,7 +134,7 @@ def test_all_tests_run_in_two_lanes_that_leave_nothing_out(tmp_path: Path, given
     assert all((ROOT / folder).is_dir() for folder in SLOW.split())
 
 
-IN_SLOW_LANE = 'case "$*" in tests/e2e*) '
+IN_SLOW_LANE = 'case "$*" in tests/integration/common*) '
 
 
 @pytest.mark.parametrize(
