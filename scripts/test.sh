@@ -6,7 +6,11 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-SLOW_LANE=(tests/e2e tests/faults tests/integration/common tests/integration/gateway tests/integration/stack)
+# The tests start hundreds of processes. One that finds no bytecode compiles a thousand modules before its first line,
+# with torch for longer than most tests last; some containers forbid to keep what it made.
+unset PYTHONDONTWRITEBYTECODE
+
+SLOW_LANE=(tests/integration/common tests/integration/gateway tests/integration/stack tests/e2e tests/faults)
 
 options=() plain=() torch=()
 for word in "$@"; do

@@ -27,6 +27,12 @@ TEMPLATE = "earshot_template"
 collect_ignore = [] if any(distributions(name="whisperx")) else ["whisperx"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the session's stack comes last: its five services cost the other tests time, though idle."""
+    late = {item.path for item in items if "stack" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path in late)
+
+
 @dataclass(frozen=True)
 class Databases:
     """One database with all five schemas: ``admin`` may do anything, ``urls`` holds each service's own role."""
@@ -96,6 +102,23 @@ async def _run(url: str, *statements: str) -> None:
         await connection.close()
 
 
+# What a role is told belongs to one database and does not go with a copy. Making all roles anew would take longer.
+_WHAT_ROLES_ARE_TOLD = """
+    INSERT INTO pg_db_role_setting (setdatabase, setrole, setconfig)
+    SELECT copy.oid, told.setrole, told.setconfig
+    FROM pg_db_role_setting AS told
+    JOIN pg_database AS original ON original.oid = told.setdatabase
+    CROSS JOIN pg_database AS copy
+    WHERE original.datname = '{original}' AND copy.datname = '{copy}'
+"""
+
+
+async def copy_database(url: str, original: str, copy: str) -> None:
+    """Make database ``copy``, with everything that every role is told in ``original``."""
+    told = _WHAT_ROLES_ARE_TOLD.format(original=original, copy=copy)
+    await _run(url, f"CREATE DATABASE {copy} TEMPLATE {original}", told)
+
+
 @pytest.fixture(scope="session")
 def migrated_template(postgres_url: str) -> str:
     """A database that every service's migrations have run on, to copy."""
@@ -113,13 +136,9 @@ def migrated_template(postgres_url: str) -> str:
 async def fresh_database(postgres_url: str, migrated_template: str) -> AsyncGenerator[Databases]:
     """A migrated, empty database with all roles, dropped at the end."""
     name = f"t_{uuid4().hex[:12]}"
-    await _run(postgres_url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    await copy_database(postgres_url, migrated_template, name)
     admin = _in_database(postgres_url, name)
-    databases = Databases(admin, _service_urls(admin))
-    connection = await asyncpg.connect(admin)
-    await bootstrap.bootstrap(connection, databases.urls)
-    await connection.close()
-    yield databases
+    yield Databases(admin, _service_urls(admin))
     await _run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 

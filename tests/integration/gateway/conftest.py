@@ -19,6 +19,7 @@ from gateway.main import build
 from gateway.settings import GatewaySettings
 from stack.openapi import describe
 
+from tests.conftest import copy_database
 from tests.integration.gateway.behind import Behind
 from tests.integration.gateway.bus import Bus, talking
 from tests.integration.gateway.running import NOWHERE, Gateway, Person, client, serving
@@ -95,13 +96,8 @@ def gateway_template(postgres_url: str) -> str:
 async def database_url(postgres_url: str, gateway_template: str) -> AsyncGenerator[str]:
     """The gateway's own URL of an empty database."""
     name = f"g_{uuid4().hex[:12]}"
-    await run(postgres_url, f"CREATE DATABASE {name} TEMPLATE {gateway_template}")
-    admin = in_database(postgres_url, name)
-    connection = await asyncpg.connect(admin)
-    # A role's settings belong to one database: the copy needs its own.
-    await bootstrap.bootstrap(connection, {"gateway": gateway_url(admin)})
-    await connection.close()
-    yield gateway_url(admin)
+    await copy_database(postgres_url, gateway_template, name)
+    yield gateway_url(in_database(postgres_url, name))
     await run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -1,5 +1,6 @@
 """The manifests of deploy/k8s as kustomize puts them together, and questions about them."""
 
+import functools
 import json
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import jsonschema
-import kubernetes_validate
+import kubernetes_validate.utils
 import yaml
 
 ROOT = Path(__file__).parents[3]
@@ -18,6 +19,8 @@ SCHEMAS = Path(__file__).parent / "schemas"
 KUBERNETES = "1.33"
 _OF_CORE = ("v1", "apps/", "batch/", "policy/", "autoscaling/", "networking.k8s.io/", "scheduling.k8s.io/")
 Manifest = dict[str, Any]
+# All definitions of Kubernetes, which it would read anew for each of two hundred manifests.
+kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def render(folder: Path) -> Rendered:
 def validate(manifest: Manifest) -> None:
     """Strictly: nothing unknown, nothing missing. Raises ValidationError of one of the two libraries."""
     if str(manifest["apiVersion"]).startswith(_OF_CORE):
-        kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+        kubernetes_validate.utils.validate(manifest, KUBERNETES, strict=True)
         return
     schema = json.loads((SCHEMAS / f"{manifest['kind'].lower()}.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(manifest)

@@ -16,8 +16,8 @@ TARGETS = set(LISTED.split())
 TOOLS = ("bash", "sh", "cat", "dirname", "mktemp", "rm", "tail", "tr", "id", "awk", "readlink", "env")
 
 
-def run(*words: str, cwd: Path = ROOT, path: str | None = None) -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": path or os.environ["PATH"], "HOME": str(cwd), "LC_ALL": "C"}
+def run(*words: str, cwd: Path = ROOT, path: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    environ = {"PATH": path or os.environ["PATH"], "HOME": str(cwd), "LC_ALL": "C", **more}
     return subprocess.run(words, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
 
 
@@ -116,7 +116,7 @@ def test_tests_that_need_torch_run_in_an_environment_of_their_own(
     assert said.returncode == 0
 
 
-SLOW = "tests/e2e tests/faults tests/integration/common tests/integration/gateway tests/integration/stack"
+SLOW = "tests/integration/common tests/integration/gateway tests/integration/stack tests/e2e tests/faults"
 
 
 @pytest.mark.parametrize("given", [[], ["tests"], ["-k", "words or demo"], ["tests/", "-x"]])
@@ -134,7 +134,7 @@ def test_all_tests_run_in_two_lanes_that_leave_nothing_out(tmp_path: Path, given
     assert all((ROOT / folder).is_dir() for folder in SLOW.split())
 
 
-IN_SLOW_LANE = 'case "$*" in tests/e2e*) '
+IN_SLOW_LANE = 'case "$*" in tests/integration/common*) '
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,22 @@ def test_options_that_select_nothing_in_a_lane_are_no_failure(tmp_path: Path) ->
     assert run_lanes(tmp_path, ["-k", "words"], plain="exit 5", torch="exit 0").returncode == 0
 
 
-def run_lanes(tmp_path: Path, given: list[str], plain: str, torch: str) -> subprocess.CompletedProcess[str]:
+def test_bytecode_is_kept_also_where_the_environment_forbids_it(tmp_path: Path) -> None:
+    tell = 'echo "forbidden: $PYTHONDONTWRITEBYTECODE"'
+    said = run_lanes(tmp_path, [], plain=tell, torch=tell, PYTHONDONTWRITEBYTECODE="1")
+    assert [line for line in said.stdout.splitlines() if line.startswith("forbidden")] == ["forbidden: "] * 3
+
+
+def run_lanes(
+    tmp_path: Path, given: list[str], plain: str, torch: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """The script of `make test` with these in the place of pytest, without and with torch."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "test.sh", tmp_path / "scripts")
     _script(tmp_path / "scripts" / "setup-whisperx.sh", 'echo "made .venv-whisperx"')
     _script(tmp_path / ".venv" / "bin" / "pytest", plain)
     _script(tmp_path / ".venv-whisperx" / "bin" / "pytest", torch)
-    return run(str(tmp_path / "scripts" / "test.sh"), *given, cwd=tmp_path)
+    return run(str(tmp_path / "scripts" / "test.sh"), *given, cwd=tmp_path, **environ)
 
 
 def _script(path: Path, body: str) -> None:
