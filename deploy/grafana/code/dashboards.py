@@ -276,6 +276,24 @@ ANSWERS = Dashboard(
                     [per_second("earshot_chat_citations_total", "fate")],
                 ),
                 Panel(
+                    "Answer cache",
+                    "Answers a second that were given again (`hit`), followed while they were written (`shared`), written (`miss`), or written anew on request (`bypass`).",
+                    "ops",
+                    [per_second("earshot_chat_cache_lookups_total", "outcome")],
+                ),
+                Panel(
+                    "Cost",
+                    "Dollars an hour for tokens, by the prices in the catalogue of models; nothing where it has none.",
+                    "currencyUSD",
+                    [
+                        Query(
+                            f"3600 * sum by (provider, model) (rate(earshot_chat_model_cost_dollars_total{_OVER}))",
+                            "{{provider}} {{model}}",
+                        )
+                    ],
+                    still=True,
+                ),
+                Panel(
                     "Tokens",
                     "Tokens a second that providers counted; nothing with the extractive one.",
                     "ops",

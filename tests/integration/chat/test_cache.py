@@ -171,7 +171,7 @@ async def test_nothing_old_is_given_again(house: House, meeting: Meeting) -> Non
     fact = await world.correct(transcript)
     assert [await me.quotes() for _ in range(2)] == [([edited], False), ([edited], True)]
     assert await house.count("answer_cache") == before + 1
-    await handlers.note_correction(fact, house.delivery(fact))
+    await house.revisions.note_correction(fact, house.delivery(fact))
     assert await house.count("answer_cache") == 0
     assert [await me.quotes() for _ in range(2)] == [([edited], False), ([edited], True)]
     # Deleted: at once where the gateway knows, and nowhere kept when chat has heard.
@@ -333,7 +333,7 @@ async def test_an_answer_that_was_overtaken_by_the_index_is_found_by_nobody(
         await until_written(house, 1)
         turns = [("", SAID), ("", "bring the key")]
         fact = await house.world.correct(transcript_of(turns, asset_id=meeting.asset_id, revision=2))
-        await handlers.note_correction(fact, house.delivery(fact))
+        await house.revisions.note_correction(fact, house.delivery(fact))
         # Asked before the first is done, and after: neither follows it.
         second = asyncio.create_task(house.answer(meeting.user_id, QUESTION))
         await until_written(house, 2)
