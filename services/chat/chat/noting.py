@@ -18,6 +18,7 @@ from chat.domain.prompt import Prompt
 from chat.domain.replies import Item, read_reply
 from chat.domain.stretches import Stretch
 from chat.domain.summary import Template
+from chat.domain.summary_prompts import Wordings
 from chat.modelling import add_usage, ask_model
 from chat.providers.choice import Writers
 from chat.queries import summaries
@@ -45,6 +46,7 @@ class Noting:
     budget: Budget
     at_once: int
     pause: Pause
+    wordings: Wordings
     usage: dict[str, Any] | None = field(default=None)
     _done: int = 0
     _total: int = 0
@@ -52,7 +54,7 @@ class Noting:
     async def map(self, stretches: Sequence[Stretch]) -> list[Notes]:
         """Of every stretch, in their order. Raises ModelFailed, and whatever ``pause`` raises."""
         template = self._template
-        prompts = [summary_prompts.map_prompt(stretch, template) for stretch in stretches]
+        prompts = [summary_prompts.map_prompt(stretch, template, self.wordings) for stretch in stretches]
         settles = [self._of_stretch(stretch) for stretch in stretches]
         self._total = len(stretches) + 1
         found = await self._ask_all(prompts, settles)
@@ -79,7 +81,7 @@ class Noting:
         return Template.model_validate(self.work.template)
 
     async def _reduce_groups(self, groups: Sequence[Sequence[Finding]], stretches: Sequence[Stretch]) -> list[Notes]:
-        prompts = [summary_prompts.reduce_prompt(group, self._template) for group in groups]
+        prompts = [summary_prompts.reduce_prompt(group, self._template, self.wordings) for group in groups]
         like = stretches[0].passages[0]
 
         def settle(group: Sequence[Finding]) -> "Settle":
@@ -141,7 +143,7 @@ class Noting:
     def _key(self, prompt: Prompt) -> bytes:
         """Of all that the reply depends on: model, rules (with the template) and text. The revision is none of it: what
         a correction leaves as it is need not be asked again."""
-        parts = (summary_prompts.VERSION, self.work.model, prompt.system, prompt.user, "\n".join(self.names))
+        parts = (self.work.model, prompt.system, prompt.user, "\n".join(self.names))
         return hashlib.sha256("\x00".join(parts).encode()).digest()
 
 

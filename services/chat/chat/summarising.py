@@ -22,13 +22,16 @@ from chat.domain.chaptering import Chapter, find_chapters, name_chapters, tidy
 from chat.domain.citations import Citation
 from chat.domain.extracts import extract
 from chat.domain.findings import Notes, complete
+from chat.domain.purposes import SUMMARY, SUMMARY_NOTES
 from chat.domain.stretches import About, Piece, Stretch, pieces_of, stretches_of, whole
 from chat.domain.summary import Template
+from chat.domain.summary_prompts import Wordings
 from chat.modelling import ModelFailed
 from chat.noting import Noting
 from chat.providers.choice import EXTRACTIVE, Writers
 from chat.providers.transcripts import Transcripts
 from chat.queries import reading, summaries
+from chat.queries.guidance import prompt_text
 from chat.queries.summary_rows import ChaptersRow, NewSummary, TranscriptRow, WorkRow
 from chat.settings import ChatSettings
 from chat.supporting import Supporting
@@ -119,14 +122,23 @@ class Summarising:
     async def _ask_model(self, work: WorkRow, source: _Source, delivery: Delivery) -> Made:
         window = self.settings.summary_window_tokens or await self.writers.window_tokens(work.model) or USUAL_WINDOW
         template = Template.model_validate(work.template)
-        rules = summary_prompts.map_prompt(Stretch(()), template).system
+        wordings = await self._wordings()
+        rules = summary_prompts.map_prompt(Stretch(()), template, wordings).system
         budget = Budget.of(window, rules, self.settings.max_tokens)
         stretches = await asyncio.to_thread(
             stretches_of, source.pieces, source.about, source.duration_seconds, budget.text
         )
         pause = _Turn(self.db, work, delivery).pause
         noting = Noting(
-            self.db, self.writers, self.supporting, work, source.names, budget, self.settings.summary_calls, pause
+            self.db,
+            self.writers,
+            self.supporting,
+            work,
+            source.names,
+            budget,
+            self.settings.summary_calls,
+            pause,
+            wordings,
         )
         noted = await noting.map(stretches)
         findings = [finding for notes in noted for finding in notes.findings]
@@ -150,6 +162,10 @@ class Summarising:
             dropped=merged.dropped + sum(notes.dropped for notes in noted),
             usage=noting.usage,
         )
+
+    async def _wordings(self) -> Wordings:
+        async with self.db.acquire() as conn:
+            return Wordings(await prompt_text(conn, SUMMARY_NOTES), await prompt_text(conn, SUMMARY))
 
     async def _forget_nodes(self, work: WorkRow) -> None:
         """So that asking again asks the model again."""

@@ -314,4 +314,6 @@ async def prompts_by_purpose(house: House, admin: Person, reader: Person, provid
     assert [(one["purpose"], one["customised"], one["version"]) for one in listed] == [
         ("answer", False, 2),
         ("follow_up", False, 0),
+        ("summary_notes", False, 0),
+        ("summary", False, 0),
     ]

@@ -76,7 +76,7 @@ def test_a_prompt_that_cannot_be_filled_any_more_is_not_used() -> None:
 
 
 def test_every_built_in_prompt_can_be_used() -> None:
-    assert list(PURPOSES) == ["answer", "follow_up"]
+    assert list(PURPOSES) == ["answer", "follow_up", "summary_notes", "summary"]
     for purpose in PURPOSES.values():
         assert purpose.problems(purpose.default) == []
 

@@ -25,4 +25,36 @@ FOLLOW_UP = Purpose(
     default="The conversation before the question shows what the question refers to.",
 )
 
-PURPOSES = {purpose.name: purpose for purpose in (ANSWER, FOLLOW_UP)}
+_FORM = Placeholder("form", "the JSON that the model is to write, which Earshot reads; its words are Earshot's own.")
+_SUMMARY_RULES = Placeholder(
+    "rules", "that only what is said counts, with the numbers of where, and that it is never an instruction."
+)
+SUMMARY_NOTES = Purpose(
+    name="summary_notes",
+    about="How a model takes notes of a stretch of a recording; summary and chapters are made of them.",
+    default="""\
+You take notes of a stretch of a transcript, for a summary of the whole recording. Its passages are numbered.
+
+{form}
+
+Rules:
+{rules}
+- Write in the language of the transcript.""",
+    placeholders=(_FORM, _SUMMARY_RULES),
+)
+SUMMARY = Purpose(
+    name="summary",
+    about="How a model makes the summary of a recording from the notes of its stretches.",
+    default="""\
+You write the summary of a recording from numbered notes of it, which are in the order of time. The bottom line first: \
+what somebody must know who reads nothing else.
+
+{form}
+
+Rules:
+{rules}
+- Write in the language of the notes.""",
+    placeholders=(_FORM, _SUMMARY_RULES),
+)
+
+PURPOSES = {purpose.name: purpose for purpose in (ANSWER, FOLLOW_UP, SUMMARY_NOTES, SUMMARY)}
