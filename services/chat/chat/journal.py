@@ -29,6 +29,9 @@ class Journal:
         self._bells = bells
         self._seq = 0
         self._pending: list[tuple[str, dict[str, Any]]] = []
+        self._has_text = False
+        # Rings at what a reader waits for: that something begins, and the first text. More text may gather.
+        self.urgent = asyncio.Event()
         # The clock flushes beside the writer that finishes: their events must be numbered and written in turn. Whoever
         # would cancel a flush takes a turn first: what is being written is in no other place.
         self.turn = asyncio.Lock()
@@ -53,6 +56,9 @@ class Journal:
         return [replace(passage, playable=passage.asset_id not in silent) for passage in kept]
 
     def note(self, step: Status | Content) -> None:
+        if isinstance(step, Status) or not self._has_text:
+            self.urgent.set()
+        self._has_text = isinstance(step, Content)
         if isinstance(step, Status):
             self._pending.append(("status", {"status": step.status, "answer_id": str(self._id)}))
         elif self._pending and self._pending[-1][0] == "content":
@@ -63,6 +69,7 @@ class Journal:
     async def flush(self) -> None:
         """Raises Gone."""
         async with self.turn:
+            self.urgent.clear()
             if self._pending:
                 pending, self._pending = self._pending, []
                 await self._write(pending)

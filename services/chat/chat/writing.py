@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing, suppress
+from time import monotonic
 from uuid import UUID
 
 from common import patience
@@ -13,7 +14,7 @@ from common.logs import get_logger
 
 from chat import metrics
 from chat.answering import Answering
-from chat.bells import Bells
+from chat.bells import Bells, pause
 from chat.journal import Gone, Journal
 from chat.providers.choice import Writers
 from chat.queries import writing
@@ -146,12 +147,11 @@ class Writer:
 
     async def _clock(self, journal: Journal, *, unread: bool) -> None:
         """Returns when nobody has read for long, unless that does not matter. Raises Gone."""
-        since = _BEAT_SECONDS
+        beaten = -_BEAT_SECONDS
         while True:
             await journal.flush()
-            if since >= _BEAT_SECONDS:
-                since = 0.0
+            if monotonic() - beaten >= _BEAT_SECONDS:
+                beaten = monotonic()
                 if not await journal.beat(self._settings.abandon_seconds) and not unread:
                     return
-            await asyncio.sleep(self._settings.flush_seconds)
-            since += self._settings.flush_seconds
+            await pause(journal.urgent, self._settings.flush_seconds)
