@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from bench import broker_away, ingest, search, whole
+from bench import broker_away, ingest, search, streaming, whole
 from bench.lines import HEADS, Line
 from bench.messaging import backlog, consuming, poison, relaying
 from bench.messaging.ground import prepared
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from stack.testing import ThrowawayStack
 
-SECTIONS = ("rest", "overhead", "messaging", "search", "ingest", "speech", "broker-away")
+SECTIONS = ("rest", "overhead", "messaging", "search", "ingest", "speech", "streaming", "broker-away")
 MESSAGING = {"consuming": consuming.run, "relaying": relaying.run, "poison": poison.run, "backlog": backlog.run}
 SPEECH: Mapping[str, Callable[[], Awaitable[list[Line]]]] = {
     "engines": engines.run,
@@ -69,6 +69,13 @@ async def run_speech(wanted: Sequence[str]) -> None:
     show("Speech", HEADS, [line.cells for line in measured])
 
 
+def run_whole_with_others(wanted: Sequence[str]) -> None:
+    if "streaming" in wanted:
+        show("Streams of answers", HEADS, [line.cells for line in asyncio.run(streaming.run())])
+    if "broker-away" in wanted:
+        show("The gateway while the broker is away", broker_away.HEADS, asyncio.run(broker_away.run()))
+
+
 def main() -> None:
     configure_logging("bench", "WARNING", "console")
     if sys.argv[1:2] == [PEERS]:
@@ -89,8 +96,7 @@ def main() -> None:
         asyncio.run(run_speech(wanted))
     if GPU in wanted:
         speakers.run_with_torch("bench.speech.gpu")
-    if "broker-away" in wanted:
-        show("The gateway while the broker is away", broker_away.HEADS, asyncio.run(broker_away.run()))
+    run_whole_with_others(wanted)
 
 
 if __name__ == "__main__":

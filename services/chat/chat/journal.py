@@ -1,13 +1,12 @@
 """One answer's events on their way into the table that every reader reads."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from common import crash
-from common.db import Database
+from common.db import Connection, Database
 
 from chat.bells import Bells
 from chat.domain.passages import Passage
@@ -29,6 +28,8 @@ class Journal:
         self._bells = bells
         self._seq = 0
         self._pending: list[tuple[str, dict[str, Any]]] = []
+        # Numbered, and on the way into the table: whoever is cut off on that way leaves them to the next who writes.
+        self._unwritten: list[EventRow] = []
         self._has_text = False
         # Rings at what a reader waits for: that something begins, and the first text. More text may gather.
         self.urgent = asyncio.Event()
@@ -70,9 +71,12 @@ class Journal:
         """Raises Gone."""
         async with self.turn:
             self.urgent.clear()
-            if self._pending:
-                pending, self._pending = self._pending, []
-                await self._write(pending)
+            self._take()
+            if self._unwritten:
+                async with self._db.acquire() as conn:
+                    await self._append(conn)
+                self._unwritten.clear()
+                self._bells.ring(self._id)
                 crash.point("chat.answer_flushed")
 
     async def finish(self, outcome: Outcome, cache_hours: float) -> None:
@@ -80,11 +84,9 @@ class Journal:
 
         Raises Gone.
         """
-        last: list[tuple[str, dict[str, Any]]] = [("citations", {}), ("done", {})]
         async with self.turn, self._db.transaction() as conn:
-            pending, self._pending = self._pending, []
-            if not await writing.append_events(conn, self._id, self._rows([*pending, *last])):
-                raise Gone
+            self._take()
+            await self._append(conn, ("citations", {}), ("done", {}))
             crash.point("chat.answer_finishing")
             await writing.add_citations(conn, self._id, "cited", outcome.citations)
             await writing.add_citations(conn, self._id, "nearest", outcome.nearest)
@@ -108,9 +110,8 @@ class Journal:
     async def break_off(self, error: Broken, *, interrupted: bool = False) -> None:
         """What there is of the text, and an error as the last event. Raises Gone."""
         async with self.turn, self._db.transaction() as conn:
-            pending, self._pending = self._pending, []
-            if not await writing.append_events(conn, self._id, self._rows([*pending, ("error", error.data)])):
-                raise Gone
+            self._take()
+            await self._append(conn, ("error", error.data))
             state = "interrupted" if interrupted else "failed"
             await writing.finish_answer(conn, self._id, state, reason=error.message)
         self._bells.ring(self._id)
@@ -123,15 +124,15 @@ class Journal:
             raise Gone
         return read
 
-    async def _write(self, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        async with self._db.acquire() as conn:
-            if not await writing.append_events(conn, self._id, self._rows(events)):
-                raise Gone
-        self._bells.ring(self._id)
-
-    def _rows(self, events: Sequence[tuple[str, dict[str, Any]]]) -> list[EventRow]:
-        rows: list[EventRow] = []
-        for event, data in events:
+    def _take(self) -> None:
+        """What was noted gets its numbers, so that it counts once when it is written again for want of an answer."""
+        for event, data in self._pending:
             self._seq += 1
-            rows.append(EventRow(self._seq, event, data))
-        return rows
+            self._unwritten.append(EventRow(self._seq, event, data))
+        self._pending = []
+
+    async def _append(self, conn: Connection, *last: tuple[str, dict[str, Any]]) -> None:
+        """What was taken, and the last events behind it. Raises Gone."""
+        ends = [EventRow(self._seq + n, event, data) for n, (event, data) in enumerate(last, start=1)]
+        if not await writing.append_events(conn, self._id, [*self._unwritten, *ends]):
+            raise Gone

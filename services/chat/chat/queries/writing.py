@@ -105,20 +105,24 @@ async def beat(conn: Connection, answer_id: UUID, abandon_seconds: float) -> boo
 
 
 async def append_events(conn: Connection, answer_id: UUID, events: Sequence[EventRow]) -> bool:
-    """False when the answer is gone or ended meanwhile, and nothing was written."""
-    status = await conn.execute(
+    """False when the answer is gone or ended meanwhile, and nothing was written. What stands there already stays."""
+    alive = await conn.fetchval(
         """
-        WITH alive AS (SELECT id FROM answers WHERE id = $1 AND state = 'running' FOR NO KEY UPDATE)
-        INSERT INTO message_events (answer_id, seq, event, data)
-        SELECT alive.id, e.seq, e.event, e.data
-        FROM alive, unnest($2::integer[], $3::text[], $4::jsonb[]) AS e (seq, event, data)
+        WITH alive AS (SELECT id FROM answers WHERE id = $1 AND state = 'running' FOR NO KEY UPDATE),
+        added AS (
+            INSERT INTO message_events (answer_id, seq, event, data)
+            SELECT alive.id, e.seq, e.event, e.data
+            FROM alive, unnest($2::integer[], $3::text[], $4::jsonb[]) AS e (seq, event, data)
+            ON CONFLICT (answer_id, seq) DO NOTHING
+        )
+        SELECT count(*) FROM alive
         """,
         answer_id,
         [event.seq for event in events],
         [event.event for event in events],
         [event.data for event in events],
     )
-    return status != "INSERT 0 0"
+    return bool(alive)
 
 
 async def add_citations(conn: Connection, answer_id: UUID, place: Place, citations: Sequence[Citation]) -> None:

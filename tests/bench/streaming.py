@@ -1,0 +1,193 @@
+"""Streams of answers through gateway and chat, beside the same streams straight from the model's server.
+
+The server, in this process, thinks for a while and then says one word after the other at a fixed pace. Measured is how
+long the first word, which is what readers wait for, is under way from the moment in which the server sent it. Searching
+and comparing come before the model is asked; what they take is printed apart. Every word must arrive, in its place.
+"""
+
+import asyncio
+import json
+import re
+import statistics
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import httpx
+from bench.lines import Line
+from stack.testing import ThrowawayStack
+
+from tests.e2e.api import TALK, Api
+
+STREAMS = 50
+WORDS = 60
+PER_SECOND = 20.0
+THINKING_SECONDS = 0.3
+ROUNDS = 5
+MEDIAN_GOAL_MS, TAIL_GOAL_MS = 5.0, 15.0
+_SAID = "The owner wants fifteen hundred dollars for it [1]."
+_NUMBER = re.compile(r"\((\d+)\)\?")
+
+
+@dataclass
+class ModelServer:
+    """OpenAI's chat completions; ``asked`` and ``sent`` hold the moments by the number that stands in the question."""
+
+    port: int = 0
+    asked: dict[int, float] = field(default_factory=dict[int, float])
+    sent: dict[int, float] = field(default_factory=dict[int, float])
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+            body = await reader.readexactly(length)
+            found = _NUMBER.findall(json.loads(body)["messages"][-1]["content"])
+            await self._say(int(found[-1]), writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _say(self, number: int, writer: asyncio.StreamWriter) -> None:
+        self.asked[number] = perf_counter()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        await asyncio.sleep(THINKING_SECONDS)
+        begun = perf_counter()
+        for n, word in enumerate(words_of(number)):
+            await asyncio.sleep(max(0.0, begun + n / PER_SECOND - perf_counter()))
+            self.sent.setdefault(number, perf_counter())
+            writer.write(_chunk(word, None))
+            await writer.drain()
+        writer.write(_chunk(None, "stop") + b"data: [DONE]\n\n")
+        await writer.drain()
+
+
+def words_of(number: int) -> list[str]:
+    """What is said to one question: a sentence that is held, then words of its own that tell loss and wrong order."""
+    first = [f"{word} " for word in _SAID.split()]
+    return first + [f"{number}-{n} " for n in range(WORDS - len(first))]
+
+
+def _chunk(text: str | None, finish: str | None) -> bytes:
+    delta = {"content": text} if text is not None else {}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "bench", "choices": [choice]}
+    return f"data: {json.dumps(chunk)}\n\n".encode()
+
+
+@asynccontextmanager
+async def model_server() -> AsyncGenerator[ModelServer]:
+    found = ModelServer()
+    server = await asyncio.start_server(found.handle, "127.0.0.1", 0)
+    found.port = server.sockets[0].getsockname()[1]
+    try:
+        yield found
+    finally:
+        server.close()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Milliseconds that the first words were under way, and from the question until the model was asked."""
+
+    first_ms: float
+    before_ms: float
+    text: str
+
+
+async def through(http: httpx.AsyncClient, server: ModelServer, number: int) -> Stream:
+    """By POST /api/answers, written anew each time."""
+    body = {"question": f"How much does the owner want for the theater ({number})?", "stream": True}
+    text, arrived, event, asked = "", 0.0, "", perf_counter()
+    async with http.stream("POST", "/api/answers", json=body, headers={"Cache-Control": "no-cache"}) as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith("event: "):
+                event = line.removeprefix("event: ")
+            elif line.startswith("data: ") and event == "content":
+                arrived = arrived or perf_counter()
+                text += json.loads(line.removeprefix("data: "))["content"]
+    return Stream(1000 * (arrived - server.sent[number]), 1000 * (server.asked[number] - asked), text)
+
+
+async def straight(http: httpx.AsyncClient, server: ModelServer, number: int) -> Stream:
+    """As a client of the model's server itself."""
+    body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": f"How much ({number})?"}]}
+    text, arrived, asked = "", 0.0, perf_counter()
+    url = f"http://127.0.0.1:{server.port}/v1/chat/completions"
+    async with http.stream("POST", url, json=body) as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith("data: {"):
+                arrived = arrived or perf_counter()
+                text += json.loads(line.removeprefix("data: "))["choices"][0]["delta"].get("content", "")
+    return Stream(1000 * (arrived - server.sent[number]), 1000 * (server.asked[number] - asked), text)
+
+
+async def _round(ask: Any, http: httpx.AsyncClient, server: ModelServer, numbers: Sequence[int]) -> list[Stream]:
+    found: list[Stream] = await asyncio.gather(*(ask(http, server, number) for number in numbers))
+    for number, stream in zip(numbers, found, strict=True):
+        own = [word for word in stream.text.split() if "-" in word]
+        wanted = [word.strip() for word in words_of(number) if "-" in word]
+        if own != wanted:
+            raise AssertionError(f"stream {number} lost or mixed words: {own[:5]} … {len(own)} of {len(wanted)}")
+    return found
+
+
+def _share(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def _lines(ours: list[Stream], plain: list[Stream]) -> list[Line]:
+    lines: list[Line] = []
+    for name, share, goal in (("median", 0.5, MEDIAN_GOAL_MS), ("99th percentile", 0.99, TAIL_GOAL_MS)):
+        mine, theirs = (_share([one.first_ms for one in side], share) for side in (ours, plain))
+        more = mine - theirs
+        lines.append(
+            Line(
+                f"first words under way, {STREAMS} streams at once, {name}",
+                f"{mine:.1f} ms",
+                f"straight {theirs:.1f} ms",
+                f"+{more:.1f} ms",
+                f"≤ +{goal:g} ms",
+                more <= goal,
+            )
+        )
+    before = statistics.median(one.before_ms for one in ours)
+    lines.append(Line(f"before the model is asked: search, comparing, {STREAMS} at once, median", f"{before:.0f} ms"))
+    lines.append(Line("words lost or out of order", f"0 of {len(ours) * WORDS:,}", goal="0", met=True))
+    return lines
+
+
+async def run() -> list[Line]:
+    async with model_server() as server:
+        environ = {
+            "CHAT_PROVIDER": "openai",
+            "CHAT_OPENAI_BASE_URL": f"http://127.0.0.1:{server.port}/v1",
+            "CHAT_OPENAI_API_KEY": "none",
+            "CHAT_MODEL": "bench",
+        }
+        stack = ThrowawayStack(environ=environ)
+        await asyncio.to_thread(stack.__enter__)
+        try:
+            return await _measured(stack, server)
+        finally:
+            await asyncio.to_thread(stack.__exit__, None, None, None)
+
+
+async def _measured(stack: ThrowawayStack, server: ModelServer) -> list[Line]:
+    api = Api(stack.url, stack.key)
+    await asyncio.to_thread(api.ready, TALK)
+    ours: list[Stream] = []
+    plain: list[Stream] = []
+    limits = httpx.Limits(max_connections=2 * STREAMS)
+    headers = {"Authorization": f"Bearer {stack.key}"}
+    async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=120, limits=limits) as http:
+        await _round(through, http, server, range(1_000_000, 1_000_000 + 4))
+        for n in range(ROUNDS):
+            numbers = [1000 * (2 * n) + stream for stream in range(STREAMS)]
+            ours += await _round(through, http, server, numbers)
+            plain += await _round(straight, http, server, [number + 1000 for number in numbers])
+    return _lines(ours, plain)
