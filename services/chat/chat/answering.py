@@ -129,15 +129,15 @@ class Answering:
 async def _timed(contents: AsyncGenerator[Content], chain: Chain) -> AsyncGenerator[Content]:
     """Measures the time to the first text, and is a span of the trace."""
     started, waiting = monotonic(), True
-    with tracing.open_span("chat", {"gen_ai.operation.name": "chat"}) as span:
+    with tracing.open_span(f"chat {chain.name}", {"gen_ai.operation.name": "chat"}) as span:
         async for content in contents:
             if waiting:
                 metrics.first_text.labels(chain.name).observe(monotonic() - started)
-                span.update_name(f"chat {chain.name}")
-                span.set_attributes({"gen_ai.provider.name": chain.name, "gen_ai.request.model": chain.model})
                 span.add_event("first text")
                 waiting = False
             yield content
+        # Another may have taken over.
+        span.set_attributes({"gen_ai.provider.name": chain.name, "gen_ai.request.model": chain.model})
 
 
 def _outcome(citing: Citing, chain: Chain, candidates: Sequence[Candidate]) -> Outcome:
