@@ -69,7 +69,5 @@ async def test_a_write_of_which_nothing_was_heard_counts_once(house: House) -> N
     heard = await told(house, journal)
     async with house.db.transaction() as conn:
         # As whoever was cut off between the commit and its answer does it again.
-        assert await writing.append_events(
-            conn, journal.answer_id, [EventRow(1, "content", {"content": "Once."})]
-        )
+        assert await writing.append_events(conn, journal.answer_id, [EventRow(1, "content", {"content": "Once."})])
     assert await told(house, journal) == heard == [(1, "content", "Once.")]

@@ -297,7 +297,9 @@ def _with(service: Service, message: type[e.Message], **parts: Any) -> None:
 
 def _quicken_fetcher(service: Service) -> None:
     copier = cast("Any", service.consumer.handlers[e.AssetRegistered.type]).__self__.copier
-    plain = PlainCopier(copier.db, copier.store, copier.turns, copier.max_seconds, copier.patience_seconds)
+    plain = PlainCopier(
+        copier.db, copier.store, copier.captioner, copier.turns, copier.max_seconds, copier.patience_seconds
+    )
     _with(service, e.AssetRegistered, copier=plain)
     _with(service, e.ProcessingRestarted, copier=plain)
 

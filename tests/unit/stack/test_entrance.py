@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 LISTED = (
-    "help setup setup-peers setup-whisperx demo run test check lint types imports drift bench faults schemas dashboards "
-    "clean down"
+    "help setup setup-peers setup-whisperx demo run test check lint types imports drift bench faults schemas "
+    "dashboards clean down"
 )
 TARGETS = set(LISTED.split())
 TOOLS = ("bash", "sh", "cat", "dirname", "mktemp", "rm", "tail", "tr", "id", "awk", "readlink", "env")
