@@ -72,9 +72,9 @@ def build_prompt(
     shown = "\n".join(_show(passage) for passage in passages)
     parts: list[str] = []
     if history:
-        said = "\n".join(f"{turn.role}: {_plain(turn.text[:_TURN_LENGTH])}" for turn in history[-TURNS:])
+        said = "\n".join(f"{turn.role}: {harmless(turn.text[:_TURN_LENGTH])}" for turn in history[-TURNS:])
         parts.append(f"<conversation>\n{said}\n</conversation>")
-    parts.append(f"<question>\n{_plain(question)}\n</question>")
+    parts.append(f"<question>\n{harmless(question)}\n</question>")
     return Prompt(
         system=_system(guidance, follows=bool(history)) + (_WISHES + wishes if wishes else ""),
         material=f"<passages>\n{shown}\n</passages>",
@@ -97,20 +97,20 @@ def _system(guidance: Guidance, *, follows: bool) -> str:
 
 def _instruct(instruction: Instruction) -> str:
     place = "everything" if instruction.collection_id is None else "this collection"
-    return f'\n<instructions for="{place}">\n{_plain(instruction.text)}\n</instructions>'
+    return f'\n<instructions for="{place}">\n{harmless(instruction.text)}\n</instructions>'
 
 
 def _show(passage: Passage) -> str:
     first, _ = passage.seconds(0, len(passage.content))
     when = f' at="{clock(first)}"' if first is not None else ""
-    body = "\n".join(_line(passage, line.start, line.end) for line in passage.lines) or _plain(passage.content)
+    body = "\n".join(_line(passage, line.start, line.end) for line in passage.lines) or harmless(passage.content)
     return f'<passage number="{passage.number}" title="{_attribute(passage.title)}"{when}>\n{body}\n</passage>'
 
 
 def _line(passage: Passage, start: int, end: int) -> str:
     speaker = passage.speaker(start, end)
-    said_by = f"{_plain(speaker)}: " if speaker else ""
-    return said_by + _plain(passage.content[start:end])
+    said_by = f"{harmless(speaker)}: " if speaker else ""
+    return said_by + harmless(passage.content[start:end])
 
 
 def clock(seconds: float) -> str:
@@ -120,7 +120,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _plain(text: str) -> str:
+def harmless(text: str) -> str:
     """Angle brackets as harmless look-alikes: neither a delimiter nor an entity the model would have to undo.
 
     The same for square brackets that chat templates know, and nothing that a person would not see.
@@ -130,4 +130,4 @@ def _plain(text: str) -> str:
 
 
 def _attribute(text: str) -> str:
-    return " ".join(_plain(text).replace('"', "”").split())
+    return " ".join(harmless(text).replace('"', "”").split())

@@ -10,7 +10,7 @@ from common.transcript import Segment, Transcript, Word
 
 from chat.domain.budget import tokens_of
 from chat.domain.passages import Line, Passage, WordTime
-from chat.domain.prompt import clock
+from chat.domain.prompt import clock, harmless
 
 # Of what is cited at once: long enough to be understood, short enough to be heard.
 _LONGEST_LINE = 240
@@ -200,5 +200,5 @@ def _show(passage: Passage) -> str:
 
 
 def plain(text: str) -> str:
-    """Brackets as harmless look-alikes: neither a delimiter nor a number of a passage."""
-    return text.replace("<", "‹").replace(">", "›").replace("[", "(").replace("]", ")")
+    """Harmless as in every prompt, and square brackets too: what is said is no number of a passage."""
+    return harmless(text).replace("[", "(").replace("]", ")")
