@@ -17,6 +17,7 @@ from common import bootstrap, topology
 from common.db import Database
 from common.declaring import declare_topology
 from common.migrations import core_tables, suspects_table
+from fastapi.dependencies import models as fastapi_callables
 from stack.testing import ThrowawayPostgres, ThrowawayRabbit, ThrowawayStack
 
 from tests.e2e.api import OPEN
@@ -31,6 +32,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs the session's stack comes last: its five services cost the other tests time, though idle."""
     late = {item.path for item in items if "stack" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: item.path in late)
+
+
+_FASTAPI_MEMORIES = [each for each in vars(fastapi_callables).values() if hasattr(each, "cache_clear")]
+
+
+@pytest.fixture(autouse=True)
+def forget_services() -> Generator[None]:
+    """FastAPI remembers each callable that it looked at, with it the service that it belongs to, and with that a model:
+    after a thousand tests, more gigabytes than the machine has."""
+    yield
+    for each in _FASTAPI_MEMORIES:
+        each.cache_clear()
 
 
 @dataclass(frozen=True)

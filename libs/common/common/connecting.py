@@ -45,6 +45,8 @@ class Connector:
         self._open.set()
         self._pause = _FIRST_PAUSE_SECONDS
         self._away_since: float | None = None
+        # What the last attempt met, while nobody is let in.
+        self.trouble: str | None = None
         self._knocking: asyncio.Task[None] | None = None
 
     async def connect(self, *_: Any, **options: Any) -> Connection:
@@ -74,11 +76,13 @@ class Connector:
 
     def _note_success(self) -> None:
         self._pause = _FIRST_PAUSE_SECONDS
+        self.trouble = None
         if self._away_since is not None:
             log.info("database_back", away_seconds=round(monotonic() - self._away_since, 1))
             self._away_since = None
 
     def _shut(self, error: BaseException) -> None:
+        self.trouble = repr(error)[:200]
         if self._away_since is None:
             self._away_since = monotonic()
             log.warning("database_away", error=repr(error)[:200])
@@ -94,8 +98,10 @@ class Connector:
             try:
                 connection = await self._attempt()
                 await connection.close()
-            except Exception:  # noqa: BLE001, S112 (whatever keeps us out, we knock again)
+            except Exception as error:  # noqa: BLE001 (whatever keeps us out, we knock again)
+                self.trouble = repr(error)[:200]
                 continue
+            self.trouble = None
             self._open.set()
             return
 

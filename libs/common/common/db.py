@@ -117,16 +117,15 @@ class Database:
 
     async def _take(self, seconds: float) -> "Borrowed":
         """Tries until the time is over; the connector sees to it that this is no hot loop."""
-        why = "all are in use"
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     try:
                         return await self.pool.acquire()
-                    except CANNOT_CONNECT as error:
-                        why = repr(error)[:200]
+                    except CANNOT_CONNECT:
                         await asyncio.sleep(_RETRY_SECONDS)
         except TimeoutError:
+            why = self._connector.trouble or "all are in use"
             raise DatabaseAway(f"no connection within {seconds:g} s: {why}") from None
 
     @asynccontextmanager
