@@ -7,23 +7,20 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
-import asyncpg
 import pytest
-from common.bootstrap import bootstrap
 from common.delivery import Delivery
 from common.events import AssetRegistered, Fact, Message, Source
 from common.ids import uuid7
-from common.migrations import upgrade
 from common.service import Service
 from fetcher import queries
 from fetcher.api.uploads import Uploads
 from fetcher.main import build
 from fetcher.providers.sources import Sources
 from fetcher.settings import FetcherSettings
-from stack.testing import ThrowawayPostgres
+
+from tests.conftest import Databases
 
 Serve = Callable[["Request", "Reply"], Awaitable[None]]
 
@@ -269,20 +266,9 @@ def register() -> Callable[..., AssetRegistered]:
 
 
 @pytest.fixture
-async def fetcher_database(postgres: ThrowawayPostgres) -> AsyncGenerator[str]:
-    """URL of a database with this one service's schema."""
-    name = f"f_{uuid7().hex[-12:]}"
-    admin = await asyncpg.connect(postgres.url)
-    await admin.execute(f"CREATE DATABASE {name}")
-    inside = urlsplit(postgres.url_of(name))
-    url = urlunsplit(inside._replace(netloc=f"earshot_fetcher:secret@{inside.netloc.rpartition('@')[2]}"))
-    owner = await asyncpg.connect(postgres.url_of(name))
-    await bootstrap(owner, {"fetcher": url})
-    await owner.close()
-    await asyncio.to_thread(upgrade, "fetcher", url)
-    yield url
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
+def fetcher_database(fresh_database: Databases) -> str:
+    """URL of an empty database, for the fetcher's role."""
+    return fresh_database.urls["fetcher"]
 
 
 @pytest.fixture
