@@ -1,17 +1,13 @@
 """A gateway on loopback over a real database, and the service behind it that the tests stand in for."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import asyncpg
 import pytest
 import yaml
-from common import bootstrap
 from common.db import Database
 from common.identity import new_key_pair
 from gateway.admin import ensure_admin_key
@@ -19,7 +15,7 @@ from gateway.main import build
 from gateway.settings import GatewaySettings
 from stack.openapi import describe
 
-from tests.conftest import copy_database
+from tests.conftest import Databases
 from tests.integration.gateway.behind import Behind
 from tests.integration.gateway.bus import Bus, talking
 from tests.integration.gateway.running import NOWHERE, Gateway, Person, client, serving
@@ -59,46 +55,12 @@ def forwarded_paths() -> dict[str, Any]:
 
 
 Make = Callable[..., Any]
-TEMPLATE = "gateway_template"
-
-
-def gateway_url(admin_url: str) -> str:
-    parts = urlsplit(admin_url)
-    return urlunsplit(parts._replace(netloc=f"earshot_gateway:secret-gateway@{parts.netloc.rpartition('@')[2]}"))
-
-
-def in_database(url: str, name: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-
-
-async def run(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-@pytest.fixture(scope="session")
-def gateway_template(postgres_url: str) -> str:
-    """A database with the gateway's schema alone, to copy."""
-
-    async def make() -> None:
-        await run(postgres_url, f"CREATE DATABASE {TEMPLATE}")
-        admin = in_database(postgres_url, TEMPLATE)
-        await bootstrap.migrate(admin, {"gateway": gateway_url(admin)})
-
-    asyncio.run(make())
-    return TEMPLATE
 
 
 @pytest.fixture
-async def database_url(postgres_url: str, gateway_template: str) -> AsyncGenerator[str]:
+def database_url(fresh_database: Databases) -> str:
     """The gateway's own URL of an empty database."""
-    name = f"g_{uuid4().hex[:12]}"
-    await copy_database(postgres_url, gateway_template, name)
-    yield gateway_url(in_database(postgres_url, name))
-    await run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    return fresh_database.urls["gateway"]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The gateway's schema goes forward and back, and its views are all that others read of it."""
 
 import asyncio
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
@@ -8,7 +9,22 @@ import pytest
 from common import bootstrap
 from common.migrations import downgrade, upgrade
 
-from tests.integration.gateway.conftest import gateway_url, in_database, run
+
+def gateway_url(admin_url: str) -> str:
+    parts = urlsplit(admin_url)
+    return urlunsplit(parts._replace(netloc=f"earshot_gateway:secret-gateway@{parts.netloc.rpartition('@')[2]}"))
+
+
+def in_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+async def run(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 async def names(url: str) -> set[str]:
