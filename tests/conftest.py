@@ -40,7 +40,7 @@ _FASTAPI_MEMORIES = [each for each in vars(fastapi_callables).values() if hasatt
 @pytest.fixture(autouse=True)
 def forget_services() -> Generator[None]:
     """FastAPI remembers each callable that it looked at, with it the service that it belongs to, and with that a model:
-    after a thousand tests, more gigabytes than the machine has."""
+    six gigabytes after half of the tests."""
     yield
     for each in _FASTAPI_MEMORIES:
         each.cache_clear()

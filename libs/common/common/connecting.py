@@ -45,7 +45,7 @@ class Connector:
         self._open.set()
         self._pause = _FIRST_PAUSE_SECONDS
         self._away_since: float | None = None
-        # What the last attempt met, while nobody is let in.
+        # What the last attempt met, while nobody may try but one who knocks.
         self.trouble: str | None = None
         self._knocking: asyncio.Task[None] | None = None
 
@@ -76,7 +76,6 @@ class Connector:
 
     def _note_success(self) -> None:
         self._pause = _FIRST_PAUSE_SECONDS
-        self.trouble = None
         if self._away_since is not None:
             log.info("database_back", away_seconds=round(monotonic() - self._away_since, 1))
             self._away_since = None
@@ -85,7 +84,7 @@ class Connector:
         self.trouble = repr(error)[:200]
         if self._away_since is None:
             self._away_since = monotonic()
-            log.warning("database_away", error=repr(error)[:200])
+            log.warning("database_away", error=self.trouble)
         if self._open.is_set():
             self._open.clear()
             self._knocking = asyncio.create_task(self._knock())
