@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -282,6 +283,22 @@ async def test_who_gets_no_connection_has_not_begun(core_database: Databases, wr
             with patience.having(HASTE), pytest.raises(DatabaseAway, match=f"no connection within .*{why}"):
                 await count(database)
         assert not await database.ready()
+
+
+async def test_a_trouble_that_is_over_is_not_the_reason_any_more(
+    core_database: Databases, admin: asyncpg.Connection
+) -> None:
+    name = f"late_{uuid4().hex[:12]}"
+    async with opened(elsewhere(core_database.urls["chat"], path=f"/{name}")) as database:
+        with patience.having(HASTE), pytest.raises(DatabaseAway, match="does not exist"):
+            await count(database)
+        await admin.execute(f"CREATE DATABASE {name}")
+        try:
+            async with database.acquire(), database.acquire():
+                with patience.having(HASTE), pytest.raises(DatabaseAway, match="all are in use"):
+                    await count(database)
+        finally:
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @asynccontextmanager
