@@ -29,6 +29,7 @@ _REPEAT = (
     "It may have been done. Send it again with the same Idempotency-Key where the route takes one; else look first."
 )
 _READING = ("GET", "HEAD", "OPTIONS")
+_METHODS = {*_READING, "POST", "PUT", "PATCH", "DELETE"}
 # The rest of a refused body is not worth reading.
 _CLOSE = {"Connection": "close"}
 _TYPES = {
@@ -199,7 +200,9 @@ class RequestContext:
 
     def _measure(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        metrics.requests.labels(self._service, scope["method"], route, f"{status // 100}xx").observe(seconds)
+        # A caller may invent any word; the label must not grow without bound.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        metrics.requests.labels(self._service, method, route, f"{status // 100}xx").observe(seconds)
         if not scope["path"].startswith(("/health", "/metrics")):
             log.info(
                 "request",

@@ -12,6 +12,8 @@ import yaml
 from common import metrics, topology
 from prometheus_client import REGISTRY
 
+from tests.grafana import DASHBOARDS
+
 ROOT = Path(__file__).parents[3]
 GROUPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
@@ -67,6 +69,19 @@ def test_an_alert_leads_to_a_page(rule: dict[str, Any]) -> None:
     assert (ROOT / page).is_file()
     assert not anchor or anchor in anchors(ROOT / page)
     assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+def test_the_runbook_says_of_each_alert_what_to_do() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| `(Earshot\w+)` \|(.*)\|(.*)\|(.*)\|$", page, re.MULTILINE)
+    assert [row[0] for row in rows] == [rule["alert"] for rule in RULES]
+    assert all(len(cell.strip()) > 5 for row in rows for cell in row)
+    # Panels are named as they are.
+    panels = {panel.title for dashboard in DASHBOARDS for panel in dashboard.panels}
+    assert set(re.findall(r"\*([A-Z][^*|]+)\*", " ".join(row[2] for row in rows))) <= panels
+    for link in re.findall(r"\]\(([^)]+)\)", " ".join(row[3] for row in rows)):
+        name, _, anchor = link.partition("#")
+        assert not anchor or anchor in anchors(ROOT / "docs" / (name or "operations.md")), link
 
 
 def test_alerts_have_names_of_their_own() -> None:

@@ -54,6 +54,27 @@ def test_every_panel_says_what_it_shows_of_what_there_is(dashboard: Any) -> None
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
+def test_a_choice_narrows_whatever_has_its_label(dashboard: Any) -> None:
+    metrics = known()
+    choices = [variable for variable in dashboard.variables if variable.query]
+    for choice in choices:
+        assert choice.name == choice.query.rstrip(")").split(", ")[1]
+        asked = [query.expression for panel in dashboard.panels for query in panel.queries]
+        having = [
+            expression
+            for expression in asked
+            if any(choice.name in metrics.get(name, ()) for name in _METRIC.findall(expression))
+        ]
+        assert having
+        assert all(f'{choice.name}=~"${choice.name}"' in expression for expression in having), choice.name
+
+
+def test_there_are_choices_of_service_and_of_kind() -> None:
+    names = {variable.name for dashboard in DASHBOARDS for variable in dashboard.variables if variable.query}
+    assert names == {"service", "kind"}
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
 def test_it_leads_to_the_others_and_to_a_page(dashboard: Any) -> None:
     page, _, anchor = dashboard.page.partition("#")
     assert (ROOT / "docs" / page).is_file()
