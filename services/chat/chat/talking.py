@@ -8,12 +8,12 @@ from common.db import Connection, Database
 from common.errors import ApiError, conflict, invalid, not_found
 from common.identity import Caller
 from common.ids import uuid7
+from common.once import Once
 
 from chat.asking import Asking
 from chat.bells import Bells
 from chat.domain.history import TURNS, Turn, without_markers
 from chat.domain.titles import title_of
-from chat.once import Once
 from chat.providers.choice import EXTRACTIVE
 from chat.queries import branching, messages, once, reading, sessions, writing
 from chat.queries.guidance import read_guidance

@@ -10,14 +10,7 @@ from chat.queries.rows import EventRow, NewAnswer
 from chat.steps import Broken, Content, Status
 from common.ids import uuid7
 
-from tests.integration.chat.house import House
-
-_WAITS = """
-    SELECT EXISTS (
-        SELECT FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO message_events%'
-    )
-"""
+from tests.integration.chat.house import House, until_a_write_waits
 
 
 async def begun(house: House) -> Journal:
@@ -38,9 +31,7 @@ async def cut_off(house: House, journal: Journal) -> None:
     async with house.db.acquire() as looking, house.db.transaction() as conn:
         await conn.execute("LOCK TABLE message_events IN SHARE MODE")
         writing_it = asyncio.create_task(journal.flush())
-        async with asyncio.timeout(20):
-            while not await looking.fetchval(_WAITS):
-                await asyncio.sleep(0.02)
+        await until_a_write_waits(looking)
         writing_it.cancel()
         with pytest.raises(asyncio.CancelledError):
             await writing_it

@@ -17,13 +17,22 @@ from tests.grafana import DASHBOARDS
 ROOT = Path(__file__).parents[3]
 GROUPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
-# What others have: RabbitMQ's plugin, the kubelet, cert-manager, CloudNativePG.
-FOREIGN = {
+# What others have, with the labels that are used here: RabbitMQ's plugin, the kubelet, cert-manager, CloudNativePG,
+# and Prometheus' client library.
+FOREIGN: dict[str, set[str]] = {
     "rabbitmq_disk_space_available_bytes": {"instance"},
+    "rabbitmq_process_resident_memory_bytes": {"instance"},
+    "rabbitmq_detailed_queue_messages": {"queue"},
+    "rabbitmq_detailed_queue_messages_ready": {"queue"},
+    "rabbitmq_detailed_queue_messages_unacked": {"queue"},
     "kubelet_volume_stats_available_bytes": {"namespace", "persistentvolumeclaim"},
     "kubelet_volume_stats_capacity_bytes": {"namespace", "persistentvolumeclaim"},
     "certmanager_certificate_expiration_timestamp_seconds": {"name", "namespace"},
     "cnpg_collector_last_available_backup_timestamp": {"instance"},
+    "process_cpu_seconds_total": {"instance"},
+    "process_resident_memory_bytes": {"instance"},
+    "process_open_fds": {"instance"},
+    "process_max_fds": {"instance"},
 }
 PROMTOOL = shutil.which("promtool")
 TESTS = sorted((ROOT / "deploy/prometheus").glob("alerts*_test.yml"))

@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from earshot.errors import EarshotError
 from earshot.models import ChatMessage, ChatSession, Page
 from earshot.paging import pages
-from earshot.resources.answers import ANSWER_TIMEOUT, STREAM_TIMEOUT, MessageEvent, read_message_event
+from earshot.resources.answers import ANSWER_TIMEOUT, MessageEvent, read_answer, whole
 from earshot.resources.recordings import once
-from earshot.sse import parse_events
 from earshot.transport import Transport, given
 
 PATH = "/api/chat/sessions"
+_GOES_ON = "It goes on being written: follow it again with the id of the last event."
 
 
 class Sessions:
@@ -79,16 +78,6 @@ class Sessions:
         path = f"{PATH}/{session_id}/messages/{message_id}/retry"
         return self._transport.fetch(ChatMessage, "POST", path, json=given(more), timeout=ANSWER_TIMEOUT)
 
-    def _events(self, method: str, path: str, *, headers: dict[str, str], **options: Any) -> Iterator[MessageEvent]:
-        headers = {**headers, "Accept": "text/event-stream"}
-        with self._transport.stream(method, path, headers=headers, timeout=STREAM_TIMEOUT, **options) as response:
-            for event in parse_events(response.iter_bytes()):
-                told = read_message_event(event)
-                yield told
-                if told.type == "done":
-                    return
-        raise EarshotError(
-            "The answer broke off before its end.",
-            error_type="unreachable",
-            advice="It goes on being written: follow it again with the id of the last event.",
-        )
+    def _events(self, method: str, path: str, **options: Any) -> Iterator[MessageEvent]:
+        for event in read_answer(self._transport, method, path, _GOES_ON, **options):
+            yield MessageEvent(event.type, event.data, event.id, event.content, whole(event, ChatMessage))

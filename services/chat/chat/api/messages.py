@@ -8,16 +8,17 @@ from uuid import UUID
 from common.db import Database
 from common.errors import invalid, not_found
 from common.identity import Caller, CurrentCaller
+from common.once import Once, OnceKey
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from chat.api.sessions import PATH, Limit, OnceKey
+from chat.api.sessions import PATH, Limit
 from chat.api.streams import EVENTS, Stream
 from chat.asking import Asking
 from chat.domain.resuming import event_prefix, read_after
 from chat.following import REMOVED
-from chat.once import Once
 from chat.queries import messages, sessions
+from chat.queries.once import KEYS
 from chat.queries.session_rows import MessageRow
 from chat.session_shapes import Message, MessageList, MessageNew, MessageRetry, show_message, show_messages
 from chat.talking import Talking, no_session
@@ -73,7 +74,7 @@ class Messages:
         end also when nobody reads; who comes back finds it at `…/messages/{message_id}/events`, or in the session.
         """
         path = f"{PATH}/{session_id}/messages"
-        creation = Once.of(caller.user_id, once, path, body.model_dump_json(exclude={"stream"}))
+        creation = Once.of(KEYS, caller.user_id, once, path, body.model_dump_json(exclude={"stream"}))
         message_id = await self._talking.ask(session_id, body, caller, creation)
         return await self._answer(session_id, message_id, caller, request, response, streams=body.stream)
 

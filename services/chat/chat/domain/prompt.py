@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from common.clock import clock
+
 from chat.domain.guidance import Guidance, Instruction
 from chat.domain.history import TURNS, Turn
 from chat.domain.passages import Passage
@@ -111,13 +113,6 @@ def _line(passage: Passage, start: int, end: int) -> str:
     speaker = passage.speaker(start, end)
     said_by = f"{harmless(speaker)}: " if speaker else ""
     return said_by + harmless(passage.content[start:end])
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def harmless(text: str) -> str:
