@@ -94,6 +94,13 @@ class ChatSettings(ServiceSettings):
     )
     keep_days: float = Field(default=30, gt=0, description="Days that answers outside of sessions are kept")
 
+    attachments_bytes: int = Field(
+        default=20_000_000,
+        ge=1024,
+        le=100_000_000,
+        description="Most bytes of images and PDFs that go with one question, and that a model is shown at a time",
+    )
+
     summary_window_tokens: int = Field(
         default=0,
         ge=0,

@@ -1,9 +1,10 @@
 """How many tokens a text may have, and a prompt that fits a model's window."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import ceil
 
+from chat.domain.attachments import Attachment, Kind
 from chat.domain.guidance import Guidance
 from chat.domain.history import TURNS, Turn
 from chat.domain.passages import Passage
@@ -36,14 +37,18 @@ def fit_prompt(
     history: Sequence[Turn],
     wishes: str,
     room: int | None,
+    sees: Collection[Kind] = (),
+    *,
     guidance: Guidance = NO_GUIDANCE,
+    attachments: Sequence[Attachment] = (),
 ) -> Prompt:
-    """The prompt in ``room`` tokens (None: as many as it takes).
+    """The prompt in ``room`` tokens (None: as many as it takes), with the attachments that the model ``sees``.
 
-    Left out, until it fits: early turns of the conversation, the last passages, the latest turns, the wishes, the end
-    of the one passage that is left. Raises TooLong.
+    Left out, until it fits: early turns of the conversation, attachments of earlier questions, the last passages, the
+    latest turns, the wishes, the end of the one passage that is left. Raises TooLong.
     """
-    prompt = build_prompt(question, passages, history, wishes, guidance)
+    files = [one for one in attachments if one.kind in sees]
+    prompt = build_prompt(question, passages, history, wishes, guidance, files)
     if room is None or _fits(prompt, room):
         return prompt
     turns = list(history[-TURNS:])
@@ -51,21 +56,26 @@ def fit_prompt(
     while True:
         if len(turns) > _LATEST_TURNS:
             turns.pop(0)
+        elif files and files[0].earlier:
+            files.pop(0)
         elif len(kept) > 1:
             kept.pop()
         elif turns:
             turns.pop(0)
         elif wishes:
             wishes = ""
-        else:
+        elif kept:
             kept = [_halved(kept[0])]
-        prompt = build_prompt(question, kept, turns, wishes, guidance)
+        else:
+            raise TooLong
+        prompt = build_prompt(question, kept, turns, wishes, guidance, files)
         if _fits(prompt, room):
             return prompt
 
 
 def _fits(prompt: Prompt, room: int) -> bool:
-    return estimate(prompt.system) + estimate(prompt.user) + _OVERHEAD <= room
+    files = sum(one.tokens for one in prompt.attachments)
+    return estimate(prompt.system) + estimate(prompt.user) + files + _OVERHEAD <= room
 
 
 def _halved(passage: Passage) -> Passage:
