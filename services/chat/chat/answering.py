@@ -1,5 +1,6 @@
 """Makes one answer: retrieve, compare, write, cite, and refuse when the library does not hold it; or shares one."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from chat.providers.attachments import AttachmentStore
 from chat.providers.chain import Chain, Fit
 from chat.providers.choice import EXTRACTIVE, Writers
 from chat.providers.likeness import Likeness
+from chat.providers.memory import Memory, NoMemory
 from chat.providers.model import Request, Usage
 from chat.providers.retrieval import Retrieval
 from chat.sharing import Sharing
@@ -69,6 +71,7 @@ class Answering:
         own_keys: OwnKeys,
         sharing: Sharing,
         attachments: AttachmentStore,
+        memory: Memory,
     ) -> None:
         self._retrieval = retrieval
         self._likeness = likeness
@@ -76,6 +79,7 @@ class Answering:
         self._own_keys = own_keys
         self._sharing = sharing
         self._attachments = attachments
+        self._memory = memory
 
     async def write(self, answer_id: UUID | None, ask: Ask, caller: Caller, keep: Keep) -> AsyncGenerator[Step]:
         """Statuses and text as they come, then exactly one Outcome. Raises Broken, Gone, and ApiError of retrieval.
@@ -84,7 +88,10 @@ class Answering:
         """
         yield Status("searching")
         asked = standalone(ask.question, ask.history)
-        found = await self._retrieval.find(caller, asked, ask.top_k, ask.collection_id, ask.asset_ids)
+        found, memories = await asyncio.gather(
+            self._retrieval.find(caller, asked, ask.top_k, ask.collection_id, ask.asset_ids),
+            self._memory.recall(caller.user_id, asked) if ask.remembers else NoMemory().recall(caller.user_id, asked),
+        )
         passages = await keep(found.passages)
         sees = self._writers.sees(ask.model)
         files = await self._attachments.open([one for one in ask.attachments if one.kind in sees])
@@ -92,12 +99,12 @@ class Answering:
             yield Outcome(answered=False, reason=NOTHING_FOUND)
             return
         told = partial(fit_prompt, ask.question, passages, ask.history, ask.wishes)
-        fit = partial(told, guidance=ask.guidance, attachments=files)
+        fit = partial(told, guidance=ask.guidance, attachments=files, memories=memories)
         needs = kinds_of([one for one in files if not one.earlier])
         read = _Read(asked, passages, found.generations, fit, len(found.passages) >= ask.top_k, needs)
         keys = await self._own_keys.of(caller.user_id)
         compose = partial(self._compose, read, ask.model, keys)
-        if answer_id is not None and self._shares(ask, keys):
+        if answer_id is not None and not memories and self._shares(ask, keys):
             steps = self._sharing.share(answer_id, self._grounds(ask, read).key(), compose, anew=ask.anew)
         else:
             steps = compose()

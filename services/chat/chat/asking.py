@@ -14,6 +14,7 @@ from chat.choosing import Choosing
 from chat.domain.attachments import Attachment, kinds_of
 from chat.domain.history import Turn
 from chat.following import Follower
+from chat.providers.choice import EXTRACTIVE
 from chat.queries import reading, writing
 from chat.queries.guidance import read_guidance
 from chat.queries.rows import NewAnswer
@@ -103,6 +104,7 @@ class Asking:
             guidance=new.guidance,
             unread=new.message_id is not None,
             anew=anew,
+            remembers=new.message_id is not None and new.model != EXTRACTIVE,
             attachments=attachments,
         )
         self._writer.start(new.id, ask, caller)

@@ -39,6 +39,7 @@ from chat.previewing import Previewing
 from chat.providers.attachments import AttachmentStore
 from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
+from chat.providers.memory import Mem0, Memory, NoMemory
 from chat.providers.retrieval import Retrieval
 from chat.providers.transcripts import Transcripts
 from chat.sealing import Sealer
@@ -67,8 +68,9 @@ def build(settings: ChatSettings | None = None) -> Service:
     likeness, transcripts = Likeness(embedder, signer), Transcripts(service.store)
     sharing = Sharing(service.db, bells, settings)
     attached = AttachmentStore(service.db, service.store, settings.scratch_dir, settings.attachments_bytes)
-    answering = Answering(Retrieval(embedder, signer), likeness, writers, own_keys, sharing, attached)
-    writer = Writer(service.db, answering, writers, bells, settings)
+    memory = _memory(settings)
+    answering = Answering(Retrieval(embedder, signer), likeness, writers, own_keys, sharing, attached, memory)
+    writer = Writer(service.db, answering, writers, bells, memory, settings)
     # Well before a silent reader counts as gone, even when a touch or two come late.
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
     planning = Planning(service.db, service.relay, choosing, settings.summary_quiet_seconds)
@@ -108,8 +110,16 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.background(own_keys.reseal, every_seconds=_FORGET_SECONDS)
     service.on_stop(writer.close)
     service.on_stop(writers.close)
+    service.on_stop(memory.close)
     service.on_stop(embedder.aclose)
     return service
+
+
+def _memory(settings: ChatSettings) -> Memory:
+    if not settings.mem0_url:
+        return NoMemory()
+    key, wait = settings.mem0_api_key.get_secret_value(), settings.mem0_seconds
+    return Mem0(settings.mem0_url, key, wait_seconds=wait, threshold=settings.mem0_threshold)
 
 
 def main() -> None:

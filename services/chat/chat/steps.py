@@ -18,6 +18,7 @@ class Ask:
     ``history`` came before it; ``wishes`` are the asker's own about how to answer, ``guidance`` that of those who run
     the library. ``unread``: it is written to its end even when nobody reads, because it will be found later.
     ``anew``: although it may have been answered before. ``attachments``: the oldest first, its own last.
+    ``remembers``: with what is remembered of the asker, and to be remembered.
     """
 
     question: str
@@ -30,6 +31,7 @@ class Ask:
     guidance: Guidance = field(default_factory=Guidance)
     unread: bool = False
     anew: bool = False
+    remembers: bool = False
     attachments: Sequence[Attachment] = ()
 
 
