@@ -735,6 +735,7 @@ class AnswerModel(Model):
     context_tokens: int | None = None
     output_tokens: int | None = None
     vision: bool = False
+    pdf: bool = False
     tools: bool = False
     json_output: bool = Field(default=False, alias="json")
     streaming: bool = True
