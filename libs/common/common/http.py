@@ -1,6 +1,7 @@
 """The HTTP side that all services share: one error shape, request ids, health, metrics, body limits."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import Any, cast
@@ -30,7 +31,10 @@ _REPEAT = (
 )
 _READING = ("GET", "HEAD", "OPTIONS")
 _METHODS = {*_READING, "POST", "PUT", "PATCH", "DELETE"}
-# The rest of a refused body is not worth reading.
+# A client that is cut off while it sends may never see why: so much of a refused body is read past first.
+_LINGER_BYTES = 64 * 1024 * 1024
+_LINGER_SECONDS = 5.0
+# The rest is not worth reading.
 _CLOSE = {"Connection": "close"}
 _TYPES = {
     400: "bad_request",
@@ -271,7 +275,21 @@ class BodyLimit:
             f"The body is larger than {self._max_bytes} bytes.",
             headers=_CLOSE,
         )
+        # Who asks before sending (Expect: 100-continue) needs not send at all.
+        if b"expect" not in dict(scope["headers"]):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    await _read_past(receive)
         await response(scope, receive, send)
+
+
+async def _read_past(receive: Receive) -> None:
+    passed = 0
+    while passed < _LINGER_BYTES:
+        message = await receive()
+        passed += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
 
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]

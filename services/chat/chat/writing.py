@@ -17,6 +17,7 @@ from chat.answering import Answering
 from chat.bells import Bells, pause
 from chat.journal import Gone, Journal
 from chat.providers.choice import Writers
+from chat.providers.memory import Memory
 from chat.queries import writing
 from chat.settings import ChatSettings
 from chat.steps import Ask, Broken, Outcome
@@ -35,9 +36,16 @@ class Writer:
     """At most ``most`` answers at a time in this process."""
 
     def __init__(
-        self, db: Database, answering: Answering, writers: Writers, bells: Bells, settings: ChatSettings
+        self,
+        db: Database,
+        answering: Answering,
+        writers: Writers,
+        bells: Bells,
+        memory: Memory,
+        settings: ChatSettings,
     ) -> None:
         self._db = db
+        self._memory = memory
         self._answering = answering
         self._writers = writers
         self._bells = bells
@@ -122,6 +130,9 @@ class Writer:
             await self._stop_clock(journal, clock)
             outcome = work.result()
             await journal.finish(outcome, self._settings.cache_hours)
+            if ask.remembers and outcome.answered:
+                # The asker's own words alone: what recordings say must be gone with them.
+                self._memory.remember(caller.user_id, ask.question)
             return "answered" if outcome.answered else "not_found"
         finally:
             work.cancel()

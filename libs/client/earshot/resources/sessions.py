@@ -1,6 +1,8 @@
 """Chat sessions: questions that are understood from those before them."""
 
+from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from earshot.models import ChatMessage, ChatSession, Page
@@ -11,6 +13,11 @@ from earshot.transport import Transport, given
 
 PATH = "/api/chat/sessions"
 _GOES_ON = "It goes on being written: follow it again with the id of the last event."
+
+
+def attachment(path: Path) -> dict[str, str]:
+    """An image or a PDF as a question takes it: `ask(…, attachments=[attachment(path)])`. Raises OSError."""
+    return {"name": path.name, "data": b64encode(path.read_bytes()).decode("ascii")}
 
 
 class Sessions:
@@ -49,7 +56,7 @@ class Sessions:
         return self._transport.fetch(ChatMessage, "GET", f"{PATH}/{session_id}/messages/{message_id}")
 
     def ask(self, session_id: str, content: str, **more: Any) -> ChatMessage:
-        """The whole answer at once; `more`: model, top_k."""
+        """The whole answer at once; `more`: model, top_k, attachments (see `attachment`)."""
         return self._transport.fetch(
             ChatMessage,
             "POST",
@@ -68,6 +75,10 @@ class Sessions:
         """The events of an answer from the beginning, or behind the one with that `id`."""
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         return self._events("GET", f"{PATH}/{session_id}/messages/{message_id}/events", headers=headers)
+
+    def attachment(self, session_id: str, attachment_id: str) -> bytes:
+        """A file that came with a question, as it was sent."""
+        return self._transport.request("GET", f"{PATH}/{session_id}/attachments/{attachment_id}").content
 
     def cancel(self, session_id: str, message_id: str) -> ChatMessage:
         """What is written by then stays."""

@@ -114,7 +114,7 @@ class AgUi:
         """The answer as it is now. Raises ApiError 404 when nothing is left of it."""
         found = await self._find(message.session_id, message.id, caller)
         async with self._db.acquire() as conn:
-            return show_message(found, await messages.made_from(conn, [found.run_id] if found.run_id else []))
+            return show_message(found, await messages.made_from(conn, [found]))
 
     async def _find(self, session_id: UUID, message_id: UUID, caller: Caller) -> MessageRow:
         async with self._db.acquire() as conn:

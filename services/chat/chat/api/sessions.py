@@ -82,7 +82,7 @@ class Sessions:
                 raise no_session()
             behind = max(0, row.message_count - _LATEST)
             found = await messages.read_messages(conn, caller.user_id, session_id, behind, _LATEST)
-            made = await messages.made_from(conn, [one.run_id for one in found if one.run_id])
+            made = await messages.made_from(conn, found)
         session = show_session(row, found[-1] if found else None)
         return SessionWhole(**dict(session), messages=show_messages(found, made), has_earlier=behind > 0)
 

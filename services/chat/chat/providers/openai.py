@@ -1,5 +1,6 @@
 """Answers by any OpenAI-compatible chat completions API: OpenAI, xAI, Gemini, OpenRouter, vLLM, Ollama and others."""
 
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from typing import Any, Literal
@@ -8,6 +9,7 @@ import openai
 from openai.types.chat import ChatCompletionChunk
 from openai.types.completion_usage import CompletionUsage
 
+from chat.domain.attachments import Attachment
 from chat.domain.prompt import Prompt
 from chat.providers import failures
 from chat.providers.catalogue import Profile
@@ -85,10 +87,10 @@ class OpenAi:
 
     def _messages(self, prompt: Prompt) -> list[Any]:
         if self._profile.system_role == "user":
-            return [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
+            return [{"role": "user", "content": _content(prompt, f"{prompt.system}\n\n")}]
         return [
             {"role": self._profile.system_role, "content": prompt.system},
-            {"role": "user", "content": prompt.user},
+            {"role": "user", "content": _content(prompt)},
         ]
 
     def _more(self, request: Request) -> dict[str, Any]:
@@ -96,6 +98,21 @@ class OpenAi:
         if self._profile.counts_tokens:
             more["stream_options"] = {"include_usage": True}
         return more
+
+
+def _content(prompt: Prompt, before: str = "") -> str | list[dict[str, Any]]:
+    """Parts only where there are attachments: many servers know nothing but text."""
+    if not prompt.attachments:
+        return before + prompt.user
+    material, asked = ({"type": "text", "text": text} for text in (before + prompt.material, prompt.asked))
+    return [material, *(_part(one) for one in prompt.attachments), asked]
+
+
+def _part(attachment: Attachment) -> dict[str, Any]:
+    url = f"data:{attachment.media_type};base64,{b64encode(attachment.data).decode('ascii')}"
+    if attachment.kind == "pdf":
+        return {"type": "file", "file": {"filename": attachment.name, "file_data": url}}
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _failure(error: openai.APIError) -> Failed:
