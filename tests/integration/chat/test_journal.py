@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from chat.bells import Bells
 from chat.journal import Journal
+from chat.press import Press
 from chat.queries import reading, writing
 from chat.queries.rows import EventRow, NewAnswer
 from chat.steps import Broken, Content, Status
@@ -24,7 +25,7 @@ async def begun(house: House) -> Journal:
     new = NewAnswer(uuid7(), uuid7(), "Who?", None, None, "extractive")
     async with house.db.transaction() as conn:
         await writing.create_answer(conn, new)
-    return Journal(house.db, new.id, Bells())
+    return Journal(house.db, new.id, Bells(), Press(house.db))
 
 
 async def told(house: House, journal: Journal) -> list[tuple[int, str, str | None]]:
