@@ -1,17 +1,16 @@
 """Answers by any OpenAI-compatible chat completions API: OpenAI, xAI, Gemini, OpenRouter, vLLM, Ollama and others."""
 
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import openai
 from openai.types.chat import ChatCompletionChunk
-from openai.types.completion_usage import CompletionUsage
 
 from chat.domain.attachments import Attachment
 from chat.domain.prompt import Prompt
-from chat.providers import failures
+from chat.providers import event_stream, failures
 from chat.providers.catalogue import Profile
 from chat.providers.model import Done, Event, Failed, Request, Text, Usage
 
@@ -23,7 +22,8 @@ _REASONS: dict[str, Literal["stop", "length", "refusal"]] = {"length": "length",
 class OpenAi:
     """Speaks through the official SDK, which tries again ``retries`` times before the reply begins.
 
-    It waits longer each time, with jitter, or as long as Retry-After says.
+    It waits longer each time, with jitter, or as long as Retry-After says. Of the reply we read the bytes ourselves:
+    the SDK's objects cost most of a word's way through this service.
     """
 
     name = "openai"
@@ -48,10 +48,12 @@ class OpenAi:
             stream = await self._begin(client, request)
             begun = True
             async with stream:
-                async for event in _read(stream):
+                async for event in _read(event_stream.read_objects(stream.response.aiter_bytes())):
                     yield event
         except openai.APIError as error:
             yield replace(_failure(error), in_stream=begun)
+        except event_stream.BROKEN as error:
+            yield replace(event_stream.failure(error), in_stream=begun)
 
     async def window_tokens(self, model: str) -> int | None:
         try:
@@ -127,22 +129,51 @@ def _failure(error: openai.APIError) -> Failed:
             return failures.reported(error.message)
 
 
-async def _read(stream: AsyncIterator[ChatCompletionChunk]) -> AsyncGenerator[Event]:
-    """A stream that ends without saying why has been cut."""
+async def _read(chunks: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[Event]:
+    """A stream that ends without saying why has been cut. Nothing in it need have the form that it should have."""
     reason: str | None = None
-    async for chunk in stream:
-        if chunk.usage is not None:
-            yield _usage(chunk.usage)
-        for choice in chunk.choices[:1]:
-            if choice.delta.content:
-                yield Text(choice.delta.content)
-            reason = choice.finish_reason or reason
+    async for chunk in chunks:
+        if error := chunk.get("error"):
+            yield _reported(error)
+            return
+        if usage := _mapping(chunk.get("usage")):
+            yield _usage(usage)
+        choice = _first(chunk.get("choices"))
+        text = _mapping(choice.get("delta")).get("content")
+        if isinstance(text, str) and text:
+            yield Text(text)
+        reason = _word(choice.get("finish_reason")) or reason
     yield _end(reason)
 
 
-def _usage(usage: CompletionUsage) -> Usage:
-    details = usage.prompt_tokens_details
-    return Usage(usage.prompt_tokens, usage.completion_tokens, (details and details.cached_tokens) or 0)
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _first(choices: object) -> Mapping[str, Any]:
+    """Empty in the chunk that tells the usage."""
+    found = cast("list[object]", choices) if isinstance(choices, list) else []
+    return _mapping(found[0]) if found else {}
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    details = _mapping(usage.get("prompt_tokens_details"))
+    cached = _count(details.get("cached_tokens")) or 0
+    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), cached)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _reported(error: object) -> Failed:
+    """Under status 200 only the words tell what happened."""
+    message = _word(_mapping(error).get("message")) or _word(error) or "an error in its stream"
+    return replace(failures.reported(message), in_stream=True)
 
 
 def _end(reason: str | None) -> Done | Failed:
