@@ -3,14 +3,14 @@
 Messaging has four parts that can be named too: consuming, relaying, poison, backlog. So has speech: engines, speakers,
 scheduling, sharing. ``gpu`` runs only when it is named, and only where there is one; ``peers`` (see
 `bench.peers.run`) only when it is named, first and with options of its own. ``streaming --litellm`` measures LiteLLM's
-proxy in the same rounds.
+proxy in the same rounds. ``answers`` runs only when it is named: it reads the file that EARSHOT_QMSUM names.
 """
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from bench import broker_away, ingest, litellm_proxy, search, streaming, whole
+from bench import answers, broker_away, ingest, litellm_proxy, search, streaming, whole
 from bench.lines import HEADS, Line
 from bench.messaging import backlog, consuming, poison, relaying
 from bench.messaging.ground import prepared
@@ -32,6 +32,7 @@ SPEECH: Mapping[str, Callable[[], Awaitable[list[Line]]]] = {
 }
 GPU = "gpu"
 PEERS = "peers"
+ANSWERS = "answers"
 console = Console()
 
 
@@ -81,12 +82,19 @@ def run_whole_with_others(wanted: Sequence[str]) -> None:
         show("The gateway while the broker is away", broker_away.HEADS, asyncio.run(broker_away.run()))
 
 
+def run_answers() -> None:
+    path = answers.qmsum()
+    if path is None:
+        sys.exit("EARSHOT_QMSUM names no file: the validation split of QMSum, as JSON lines")
+    show("Answers without a model", HEADS, [line.cells for line in asyncio.run(answers.run(path))])
+
+
 def main() -> None:
     configure_logging("bench", "WARNING", "console")
     if sys.argv[1:2] == [PEERS]:
         sys.exit(peers.main(sys.argv[2:]))
     wanted = sys.argv[1:] or SECTIONS
-    known = (*SECTIONS, *MESSAGING, *SPEECH, GPU, PEERS, litellm_proxy.FLAG)
+    known = (*SECTIONS, *MESSAGING, *SPEECH, GPU, PEERS, ANSWERS, litellm_proxy.FLAG)
     if unknown := set(wanted) - set(known):
         sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     if {"rest", "overhead"} & set(wanted):
@@ -99,6 +107,8 @@ def main() -> None:
         show("Indexing (medians, recording by recording)", ingest.HEADS, ingest.main())
     if {"speech", *SPEECH} & set(wanted):
         asyncio.run(run_speech(wanted))
+    if ANSWERS in wanted:
+        run_answers()
     if GPU in wanted:
         speakers.run_with_torch("bench.speech.gpu")
     run_whole_with_others(wanted)
