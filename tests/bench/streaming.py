@@ -13,12 +13,14 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import httpx
+from bench import litellm_proxy
 from bench.lines import Line
 from stack.testing import ThrowawayStack
 
@@ -132,16 +134,16 @@ def _stream(server: ModelServer, number: int, asked: float, arrived: float, text
     return Stream(1000 * first, 1000 * before, 1000 * (first + before), text)
 
 
-async def straight(http: httpx.AsyncClient, server: ModelServer, number: int) -> Stream:
-    """As a client of the model's server itself."""
+async def straight(http: httpx.AsyncClient, server: ModelServer, number: int, base: str = "") -> Stream:
+    """As a client of the model's server itself, or of a proxy before it."""
     body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": f"How much ({number})?"}]}
     text, arrived, asked = "", 0.0, perf_counter()
-    url = f"http://127.0.0.1:{server.port}/v1/chat/completions"
+    url = f"{base or f'http://127.0.0.1:{server.port}'}/v1/chat/completions"
     async with http.stream("POST", url, json=body) as answer:
         async for line in answer.aiter_lines():
             if line.startswith("data: {"):
                 arrived = arrived or perf_counter()
-                text += json.loads(line.removeprefix("data: "))["choices"][0]["delta"].get("content", "")
+                text += json.loads(line.removeprefix("data: "))["choices"][0]["delta"].get("content") or ""
     return _stream(server, number, asked, arrived, text)
 
 
@@ -197,8 +199,11 @@ def _lines(ours: list[Stream], plain: list[Stream], used: dict[str, float]) -> l
     return lines
 
 
-async def run() -> list[Line]:
-    async with model_server() as server:
+async def run(*, litellm: bool = False) -> list[Line]:
+    """``litellm``: its proxy, where it is installed, is measured in the same rounds."""
+    async with AsyncExitStack() as opened:
+        server = await opened.enter_async_context(model_server())
+        proxy = await opened.enter_async_context(litellm_proxy.started(server.port)) if litellm else ""
         environ = {
             "CHAT_PROVIDER": "openai",
             "CHAT_OPENAI_BASE_URL": f"http://127.0.0.1:{server.port}/v1",
@@ -208,16 +213,18 @@ async def run() -> list[Line]:
         stack = ThrowawayStack(environ=environ)
         await asyncio.to_thread(stack.__enter__)
         try:
-            return await _measured(stack, server)
+            return await _measured(stack, server, proxy)
         finally:
             await asyncio.to_thread(stack.__exit__, None, None, None)
 
 
-async def _measured(stack: ThrowawayStack, server: ModelServer) -> list[Line]:
+async def _measured(stack: ThrowawayStack, server: ModelServer, proxy: str) -> list[Line]:
     api = Api(stack.url, stack.key)
     await asyncio.to_thread(api.ready, TALK)
     ours: list[Stream] = []
     plain: list[Stream] = []
+    proxied: list[Stream] = []
+    by_proxy = partial(straight, base=proxy)
     limits = httpx.Limits(max_connections=2 * STREAMS)
     headers = {"Authorization": f"Bearer {stack.key}"}
     async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=120, limits=limits) as http:
@@ -229,4 +236,7 @@ async def _measured(stack: ThrowawayStack, server: ModelServer) -> list[Line]:
             ours += await _round(through, http, server, numbers)
             used.update({name: seconds - before[name] for name, seconds in _processors(stack).items()})
             plain += await _round(straight, http, server, [number + 1000 for number in numbers])
-    return _lines(ours, plain, dict(used))
+            if proxy:
+                proxied += await _round(by_proxy, http, server, [number + 500 for number in numbers])
+    sides = ([one.first_ms for one in side] for side in (ours, plain, proxied))
+    return _lines(ours, plain, dict(used)) + (litellm_proxy.lines(*sides) if proxy else [])
