@@ -19,6 +19,7 @@ class Ask:
     attempts: int
     stall_seconds: float
     max_bytes: int
+    max_seconds: float
     media: bool
     picture: bool
     captions: int

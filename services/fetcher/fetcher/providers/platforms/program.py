@@ -154,11 +154,17 @@ def _proxies(proxy: str) -> set[tuple[str, int]]:
 def _visit(ydl: YoutubeDL, ask: Ask, speaker: Speaker) -> None:
     info = cast("dict[str, Any]", ydl.extract_info(ask.url, download=False))
     told = {name: info.get(name) for name in _TOLD}
-    live = told["live_status"] in ("is_live", "is_upcoming", "post_live")
-    single = (info.get("_type") or "video") == "video" and not live
-    speaker.say("page", info=told, captions=_fetch_captions(ydl, ask, info) if single else [])
-    if single:
+    wanted = _is_wanted(told, ask)
+    speaker.say("page", info=told, captions=_fetch_captions(ydl, ask, info) if wanted else [])
+    if wanted:
         speaker.say("done", files=_fetch_media(ydl, ask, info, speaker) if ask.media else [])
+
+
+def _is_wanted(told: Mapping[str, Any], ask: Ask) -> bool:
+    """One recording that is finished and not too long. Whoever reads the page refuses others, but not before this."""
+    live = told["live_status"] in ("is_live", "is_upcoming", "post_live")
+    duration = told["duration"] if isinstance(told["duration"], int | float) else 0
+    return (told["_type"] or "video") == "video" and not live and duration <= ask.max_seconds
 
 
 def _fetch_captions(ydl: YoutubeDL, ask: Ask, info: Mapping[str, Any]) -> list[dict[str, Any]]:

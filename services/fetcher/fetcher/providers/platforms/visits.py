@@ -106,6 +106,7 @@ class Platforms:
             attempts=terms.attempts,
             stall_seconds=terms.stall_seconds,
             max_bytes=terms.max_bytes,
+            max_seconds=terms.max_seconds,
             media=media,
             picture=wish.picture,
             captions=_MOST_CAPTIONS if wish.captions else 0,
