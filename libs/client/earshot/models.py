@@ -32,6 +32,7 @@ class Collection(Model):
     keep_media: str | None = None
     key_terms: list[str] | None = None
     initial_prompt: str | None = None
+    retention_days: int | None = None
 
 
 class Problem(Model):
@@ -57,6 +58,8 @@ class Asset(Model):
     language: str | None = None
     error: Problem | None = None
     created_at: datetime | None = None
+    # When the retention of its collection deletes it.
+    expires_at: datetime | None = None
 
 
 class Job(Model):
@@ -214,6 +217,7 @@ class Revision(Model):
 
     revision: int
     run: int | None = None
+    engine: str | None = None
     change: str | None = None
     made_by: str | None = None
     segment_count: int | None = None

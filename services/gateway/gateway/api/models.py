@@ -61,6 +61,9 @@ class Asset(BaseModel):
     recorded_at: datetime | None
     tags: list[str]
     error: Problem | None
+    expires_at: datetime | None = Field(
+        description="When the retention of its collection deletes it; null where it is kept for good"
+    )
     created_at: datetime
     updated_at: datetime
 
