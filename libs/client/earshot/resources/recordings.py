@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 from earshot.models import Accepted, Analytics, Transcript
-from earshot.transport import Answered, Transport, given, parse
+from earshot.transport import Answered, Transport, given, parse, raise_for_error
 from earshot.upload import CountedFile, Progress, media_type
 
 PARTIAL_CONTENT = 206
@@ -84,6 +84,13 @@ class Recordings:
     def analytics(self, asset_id: str) -> Analytics:
         """Who spoke how much, how fast and over whom in the newest finished transcript; 404 before there is one."""
         return self._transport.fetch(Analytics, "GET", f"/api/recordings/{asset_id}/analytics")
+
+    def has_media(self, asset_id: str) -> bool:
+        """Whether its sound is kept."""
+        response = self._transport.request_any("HEAD", f"/api/recordings/{asset_id}/media", headers={"Accept": "*/*"})
+        if response.status_code != 404:
+            raise_for_error(response)
+        return response.is_success
 
     @contextmanager
     def media(self, asset_id: str, start: int = 0, end: int | None = None) -> Generator[Media]:

@@ -55,9 +55,10 @@ class Transcripts:
         path = f"/api/recordings/{asset_id}/transcript/replace"
         return self._transport.fetch(Replaced, "POST", path, json=body, headers=_if_match(revision))
 
-    def revisions(self, asset_id: str) -> Iterator[Revision]:
+    def revisions(self, asset_id: str, limit: int | None = None) -> Iterator[Revision]:
         """Newest first."""
-        return pages(self._transport, Page[Revision], f"/api/recordings/{asset_id}/transcript/revisions", {})
+        path = f"/api/recordings/{asset_id}/transcript/revisions"
+        return pages(self._transport, Page[Revision], path, {}, limit)
 
     def restore(self, asset_id: str, earlier: int, revision: int | None = None) -> Revised:
         """Make a new revision that reads like an earlier one."""
