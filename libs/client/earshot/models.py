@@ -32,6 +32,7 @@ class Collection(Model):
     keep_media: str | None = None
     key_terms: list[str] | None = None
     initial_prompt: str | None = None
+    role: str | None = None
     retention_days: int | None = None
 
 
@@ -60,6 +61,10 @@ class Asset(Model):
     created_at: datetime | None = None
     # When the retention of its collection deletes it.
     expires_at: datetime | None = None
+    source: dict[str, Any] | None = None
+    recorded_at: datetime | None = None
+    updated_at: datetime | None = None
+    tags: list[str] = Field(default_factory=list[str])
 
 
 class Job(Model):

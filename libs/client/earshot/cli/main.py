@@ -16,6 +16,7 @@ from earshot.cli import (
     instructions,
     keys,
     models,
+    moving,
     parked,
     play,
     profiles,
@@ -51,6 +52,8 @@ PANELS = {
         "retranscribe": retranscribe.retranscribe,
         "cancel": assets.cancel,
         "delete": assets.delete,
+        "export": moving.export,
+        "import": moving.import_command,
     },
     "Reading and asking": {
         "transcript": transcript.transcript,

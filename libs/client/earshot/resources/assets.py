@@ -43,6 +43,10 @@ class Assets:
             body["recognise"] = True
         self._transport.request("POST", f"/api/assets/{asset_id}/retry", json=body)
 
+    def change(self, asset_id: str, **changes: Any) -> Asset:
+        """`changes`: title, tags, recorded_at or collection_id; what is left out stays."""
+        return self._transport.fetch(Asset, "PATCH", f"/api/assets/{asset_id}", json=changes)
+
     def cancel(self, asset_id: str) -> None:
         self._transport.request("POST", f"/api/assets/{asset_id}/cancel")
 

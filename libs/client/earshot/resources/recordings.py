@@ -36,6 +36,8 @@ class RecordingFields(TypedDict, total=False):
     keep_media: str
     priority: str
     webhook_url: str
+    # Where people find what is sent as a file.
+    source_url: str
     # A recording that was added as a subtitle file: this is its sound.
     asset_id: str
 
@@ -60,9 +62,15 @@ class Recordings:
         body = {"url": url, **as_json(fields)}
         return self._transport.fetch(Accepted, "POST", "/api/recordings", json=body, headers=once())
 
-    def upload(self, path: Path, progress: Progress | None = None, **fields: Unpack[RecordingFields]) -> Accepted:
-        """Send a file in pieces, never whole in memory; answers when the server has stored it."""
-        return send_file(self._transport, Accepted, "/api/recordings/upload", path, progress, fields)
+    def upload(
+        self, path: Path, progress: Progress | None = None, key: str | None = None, **fields: Unpack[RecordingFields]
+    ) -> Accepted:
+        """Send a file in pieces, never whole in memory; answers when the server has stored it.
+
+        `key`: the same twice within a day is one recording.
+        """
+        headers = {"Idempotency-Key": key} if key else None
+        return send_file(self._transport, Accepted, "/api/recordings/upload", path, progress, fields, headers)
 
     def transcript(self, asset_id: str, *, words: bool = True, revision: int | None = None) -> Transcript:
         """The finished parts while the job runs (`complete` is False); 404 before the first part."""

@@ -17,6 +17,8 @@ def upgrade() -> None:
     )
     # Assets are written to while this runs, and there may be many. What a broken run left is made anew.
     with op.get_context().autocommit_block():
+        # It waits, in nobody's way, for every transaction that is open: a backup's lasts.
+        op.execute("SET lock_timeout = 0")
         op.execute("DROP INDEX IF EXISTS assets_age")
         op.execute(
             """
@@ -24,6 +26,7 @@ def upgrade() -> None:
             WHERE deleted_at IS NULL
             """
         )
+        op.execute("SET lock_timeout = '10s'")
 
 
 def downgrade() -> None:
