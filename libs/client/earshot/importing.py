@@ -128,21 +128,17 @@ class Import:
 
     def complete(self, asset: ExportedAsset) -> Trouble | None:
         """Its sound and its summary, which need its text to be there."""
-        sound = self.media and "media" in asset.files and "transcript" in asset.files
-        summary = "summary" in asset.files
-        if asset.id not in self.journal.ids:
-            return None
         asset_id = self.journal.ids[asset.id]
-        if sound and not self.journal.has(asset, "sounded"):
+        kept = self.collections[asset.collection_id].keep_media != "none"
+        sound = self.media and kept and "media" in asset.files and "transcript" in asset.files
+        summary = "summary" in asset.files
+        for step, wanted, act in (("sounded", sound, self._add_sound), ("summarised", summary, self._summarise)):
+            if not wanted or self.journal.has(asset, step):
+                continue
             if not self._is_ready(asset_id):
                 return self._failed(asset, asset_id)
-            self._add_sound(asset, asset_id)
-            self.journal.note(asset, "sounded")
-        if summary and not self.journal.has(asset, "summarised"):
-            if not self._is_ready(asset_id):
-                return self._failed(asset, asset_id)
-            self._summarise(asset, asset_id)
-            self.journal.note(asset, "summarised")
+            act(asset, asset_id)
+            self.journal.note(asset, step)
         return None if self._is_ready(asset_id) else self._failed(asset, asset_id)
 
     def _is_ready(self, asset_id: str) -> bool:
@@ -156,13 +152,13 @@ class Import:
         return _trouble(asset, found.error.message if found.error else f"it is {found.status}")
 
     def _add_sound(self, asset: ExportedAsset, asset_id: str) -> None:
+        """Only to be played. What an earlier try has brought without noting it is left as it is."""
+        if patiently(lambda: self.client.recordings.has_media(asset_id)):
+            return
+        fields: RecordingFields = {"asset_id": asset_id, "transcribe": False, "priority": "bulk"}
         key = f"import-{self.manifest.id}-{asset.id}-sound"
         with self._file(asset, "media") as path:
-            patiently(
-                lambda: self.client.recordings.upload(
-                    path, key=key, asset_id=asset_id, transcribe=False, priority="bulk"
-                )
-            )
+            patiently(lambda: self.client.recordings.upload(path, key=key, **fields))
 
     def _summarise(self, asset: ExportedAsset, asset_id: str) -> None:
         """The server's own summary first, which the exported one takes the place of; its citations are not kept."""

@@ -17,9 +17,9 @@ def upgrade() -> None:
     )
     # Assets are written to while this runs, and there may be many. What a broken run left is made anew.
     with op.get_context().autocommit_block():
+        op.execute("DROP INDEX IF EXISTS assets_age")
         # It waits, in nobody's way, for every transaction that is open: a backup's lasts.
         op.execute("SET lock_timeout = 0")
-        op.execute("DROP INDEX IF EXISTS assets_age")
         op.execute(
             """
             CREATE INDEX CONCURRENTLY assets_age ON assets (collection_id, created_at)
