@@ -32,6 +32,8 @@ class Collection(Model):
     keep_media: str | None = None
     key_terms: list[str] | None = None
     initial_prompt: str | None = None
+    role: str | None = None
+    retention_days: int | None = None
 
 
 class Problem(Model):
@@ -57,6 +59,12 @@ class Asset(Model):
     language: str | None = None
     error: Problem | None = None
     created_at: datetime | None = None
+    # When the retention of its collection deletes it.
+    expires_at: datetime | None = None
+    source: dict[str, Any] | None = None
+    recorded_at: datetime | None = None
+    updated_at: datetime | None = None
+    tags: list[str] = Field(default_factory=list[str])
 
 
 class Job(Model):
@@ -214,6 +222,7 @@ class Revision(Model):
 
     revision: int
     run: int | None = None
+    engine: str | None = None
     change: str | None = None
     made_by: str | None = None
     segment_count: int | None = None

@@ -99,6 +99,8 @@ class Source(Body):
     object_uri: str | None = Field(default=None, max_length=1000)
     filename: str | None = Field(default=None, max_length=500)
     content: Literal["captions"] | None = None
+    # Of what was sent as a file: where people find it.
+    link: str | None = Field(default=None, max_length=4000)
 
     @model_validator(mode="after")
     def _one_place(self) -> "Source":

@@ -35,6 +35,7 @@ from gateway.live.feed import Feed
 from gateway.live.hub import Hub
 from gateway.live.telling import Telling
 from gateway.providers.upstreams import Upstreams
+from gateway.retention import Retention
 from gateway.settings import GatewaySettings
 
 
@@ -121,6 +122,7 @@ def attend(service: Service, settings: GatewaySettings) -> None:
     housekeeping = Housekeeping(service.db, settings.idempotency_hours)
     service.background(housekeeping.tidy, every_seconds=600)
     service.background(housekeeping.measure, every_seconds=5)
+    service.background(Retention(service).delete_expired, every_seconds=300)
 
 
 def main() -> None:

@@ -28,6 +28,8 @@ stage_oldest = Gauge(
     "How long the asset that came first into a stage has been in it",
     ["kind", "stage"],
 )
+expired = Counter("earshot_gateway_assets_expired_total", "Assets that the retention of a collection deleted", ["kind"])
+overdue = Gauge("earshot_gateway_assets_overdue", "Assets past their retention that the last turn left undeleted")
 forwarded = Counter(
     "earshot_gateway_forwarded_requests_total", "Requests forwarded to a service", ["upstream", "status"]
 )

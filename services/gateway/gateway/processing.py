@@ -6,7 +6,7 @@ from uuid import UUID
 
 from common.db import Connection
 from common.errors import Stale
-from common.events import ProcessingCancelled, ProcessingRestarted
+from common.events import Priority, ProcessingCancelled, ProcessingRestarted
 from common.ids import uuid7
 from common.outbox import Transaction
 
@@ -58,11 +58,17 @@ NO_SOUND = "There is no sound to listen to: this was added as a subtitle file."
 
 
 async def retry(
-    tx: Transaction, asset_id: UUID, from_stage: StageName | None = None, *, recognise: bool = False
+    tx: Transaction,
+    asset_id: UUID,
+    from_stage: StageName | None = None,
+    *,
+    recognise: bool = False,
+    priority: Priority | None = None,
 ) -> None:
     """Begin the next run. Raises ValueError, in words for a person, when it cannot begin, or not there.
 
     ``recognise``: listen to the sound though there are captions; by itself from the stage that does so.
+    ``priority``: of this run alone; the asset's own when left out.
     """
     held = await hold(tx.conn, asset_id)
     if held.job.status in ("pending", "processing"):
@@ -81,7 +87,7 @@ async def retry(
             asset_id=asset_id,
             run=run,
             collection_id=held.asset.collection_id,
-            priority=held.asset.priority,
+            priority=priority or held.asset.priority,
             from_stage=start,
             recognise=recognise,
         )

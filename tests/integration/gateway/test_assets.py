@@ -327,12 +327,14 @@ async def test_cancel_and_retry_by_hand(gateway: Gateway):
     early = await http.post(f"{path}/retry", json={"from_stage": "index"})
     assert (early.status_code, early.json()["error_type"]) == (409, "conflict")
     assert (await http.post(f"{path}/retry", json={"from_stage": "polish"})).status_code == 422
-    again = await http.post(f"{path}/retry", json={})
+    assert (await http.post(f"{path}/retry", json={"priority": "urgent"})).status_code == 422
+    again = await http.post(f"{path}/retry", json={"priority": "bulk"})
     assert again.status_code == 202
     assert (again.json()["asset"]["run"], again.json()["job"]["run"], again.json()["job"]["attempts"]) == (2, 2, 2)
     (stopped,) = await gateway.said("processing.cancelled.v1")
     (restarted,) = await gateway.said("processing.restarted.v1")
     assert (stopped["run"], restarted["run"], restarted["from_stage"]) == (1, 2, "fetch")
+    assert (stopped["priority"], restarted["priority"]) == ("interactive", "bulk")
     jobs = (await http.get("/api/jobs")).json()["items"]
     assert [(job["run"], job["status"]) for job in jobs] == [(2, "pending"), (1, "cancelled")]
     one = (await http.get(f"/api/jobs/{jobs[1]['id']}")).json()

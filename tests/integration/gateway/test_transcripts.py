@@ -201,7 +201,7 @@ async def test_who_may_add_sound_and_to_what(bus: Bus):
         "/api/recordings/upload", files={"file": ("a.mp3", b"ID3")}, data={"asset_id": asset.id}
     )
     assert upload.status_code == 403
-    for more in ({"title": "Mine"}, {"collection_id": collection}, {"transcribe": False}, {"captions": "prefer"}):
+    for more in ({"title": "Mine"}, {"collection_id": collection}, {"captions": "prefer"}):
         assert (await gateway.admin.http.post("/api/recordings", json=wish | more)).status_code == 422, more
     assert (await gateway.admin.http.get(f"/api/assets/{asset.id}")).json()["run"] == 1
 

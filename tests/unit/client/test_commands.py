@@ -113,6 +113,27 @@ def test_a_collection_is_created_and_changed_with_its_terms(run, server):
     ]
 
 
+def test_retention_is_set_and_ended_and_asks_before_it_deletes(run, server, sample, monkeypatch):
+    talks = {"id": "c1", "name": "Talks", "keep_media": "audio", "retention_days": 30}
+    old = sample.asset(expires_at="2021-01-31T00:00:00Z", created_at="2021-01-01T00:00:00Z")
+    server.on("GET", "/api/collections", {"items": [talks], "next_cursor": None})
+    server.on("GET", "/api/assets", {"items": [old], "next_cursor": None})
+    server.on("PATCH", "/api/collections/c1", talks)
+    monkeypatch.setattr("earshot.cli.keys.on_terminal", lambda: True)
+    monkeypatch.setattr("earshot.cli.parked.on_terminal", lambda: True)
+    refused = run("collections", "change", "Talks", "--retention-days", "30", input="n\n")
+    assert refused.exit_code != 0
+    assert "1 assets of Talks are older" in refused.stderr
+    assert [asked for asked in server.asked if asked.method == "PATCH"] == []
+    assert run("collections", "change", "Talks", "--retention-days", "30", input="y\n").exit_code == 0
+    assert run("collections", "change", "Talks", "--keep-for-good").exit_code == 0
+    both = run("collections", "change", "Talks", "--keep-for-good", "--retention-days", "3")
+    assert "Only one of" in both.stderr
+    sent = [asked.json for asked in server.asked if asked.method == "PATCH"]
+    assert sent == [{"retention_days": 30}, {}, {"retention_days": None}]
+    assert "30 days" in run("collections", "list").stdout
+
+
 def test_unknown_collection(run, server):
     server.on("GET", "/api/collections", {"items": [], "next_cursor": None})
     result = run("add", "https://example.org/a.mp3", "--collection", "Talks")

@@ -85,6 +85,7 @@ def show_asset(session: Session, asset: Asset, transcript: Transcript | None) ->
         "length": clock(asset.duration_seconds),
         "language": asset.language or (transcript.language if transcript else None),
         "engine": transcript.engine if transcript else None,
+        "until": f"{asset.expires_at.astimezone():%Y-%m-%d %H:%M}, then it is deleted" if asset.expires_at else None,
         "page": session.link(f"/r/{asset.id}") if asset.kind == "recording" else None,
     }
     for name, value in facts.items():

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from earshot.cli.parked import ask, on_terminal
 from earshot.cli.session import Session, command
 from earshot.errors import EarshotError
 from earshot.models import Collection, Key
@@ -17,6 +18,10 @@ KeepMedia = Annotated[str | None, typer.Option(help="audio (default), original o
 Terms = Annotated[
     list[str] | None,
     typer.Option("--term", help="A name or term as it is spelled, told to the recogniser; may be repeated."),
+]
+RetentionDays = Annotated[
+    int | None,
+    typer.Option(min=1, max=36500, metavar="DAYS", help="Delete each asset, and everything made of it, after so long."),
 ]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Text in the style that transcripts shall have.")]
 
@@ -76,6 +81,7 @@ def create_collection(
     keep_media: KeepMedia = None,
     terms: Terms = None,
     prompt: Prompt = None,
+    retention_days: RetentionDays = None,
 ) -> None:
     """Create a collection.
 
@@ -84,7 +90,12 @@ def create_collection(
         earshot collections create Talks --term Kubernetes --term "Anna Müller"
     """
     collection = session.client.collections.create(
-        name, description=description, keep_media=keep_media, key_terms=terms, initial_prompt=prompt
+        name,
+        description=description,
+        keep_media=keep_media,
+        key_terms=terms,
+        initial_prompt=prompt,
+        retention_days=retention_days,
     )
     show_collection(session, collection)
 
@@ -97,18 +108,49 @@ def change_collection(
     keep_media: KeepMedia = None,
     terms: Terms = None,
     prompt: Prompt = None,
+    retention_days: RetentionDays = None,
+    keep: Annotated[bool, typer.Option("--keep-for-good", help="Delete nothing by its age any more.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Change a collection, for recordings that are added from now on. Terms take the place of all that it had.
 
-    Example:
+    Retention holds for what is in it already, too: on a terminal it asks before that deletes anything.
+
+    Examples:
 
         earshot collections change Talks --term Kubernetes --term "Anna Müller"
+
+        earshot collections change Talks --retention-days 365
     """
+    if keep and retention_days is not None:
+        raise EarshotError("Only one of --retention-days and --keep-for-good at a time.")
     found = resolve_collection(session.client, which)
+    if retention_days is not None:
+        ask_to_delete(session, found, retention_days, yes)
     changed = session.client.collections.change(
-        found.id, description=description, keep_media=keep_media, key_terms=terms, initial_prompt=prompt
+        found.id,
+        description=description,
+        keep_media=keep_media,
+        key_terms=terms,
+        initial_prompt=prompt,
+        retention_days=retention_days,
     )
-    show_collection(session, changed)
+    show_collection(session, session.client.collections.keep_for_good(found.id) if keep else changed)
+
+
+def ask_to_delete(session: Session, collection: Collection, retention_days: int, yes: bool) -> None:
+    """Before a policy is set that some assets are too old for."""
+    oldest_kept = datetime.now(UTC) - timedelta(days=retention_days)
+    if yes or session.as_json or not on_terminal():
+        return
+    inside = session.client.assets.all(collection_id=collection.id)
+    too_old = sum(asset.created_at is not None and asset.created_at < oldest_kept for asset in inside)
+    if too_old:
+        ask(
+            session,
+            f"{too_old:,} assets of {collection.name} are older: delete them, with everything made of them?",
+            yes,
+        )
 
 
 def show_collection(session: Session, collection: Collection) -> None:
@@ -125,7 +167,12 @@ def list_collections(session: Session) -> None:
     if session.as_json:
         session.out.json({"items": [collection.to_json() for collection in found]})
         return
-    session.out.table(("ID", "MEDIA", "WHAT"), [[one.id, one.keep_media or "–", one.name] for one in found])
+    session.out.table(("ID", "MEDIA", "KEPT", "WHAT"), [row_of(one) for one in found])
+
+
+def row_of(collection: Collection) -> list[str]:
+    days = collection.retention_days
+    return [collection.id, collection.keep_media or "–", f"{days:,} days" if days else "for good", collection.name]
 
 
 keys.command("create")(create_key)

@@ -5,7 +5,7 @@ from typing import Any
 
 from earshot.models import Asset, Job, Page, Status, TimelineEvent
 from earshot.paging import pages
-from earshot.transport import Transport
+from earshot.transport import Transport, given
 
 
 class Assets:
@@ -25,15 +25,27 @@ class Assets:
     def timeline(self, asset_id: str) -> Iterator[TimelineEvent]:
         return pages(self._transport, Page[TimelineEvent], f"/api/assets/{asset_id}/timeline", {})
 
-    def retry(self, asset_id: str, from_stage: str | None = None, *, recognise: bool = False) -> None:
+    def retry(
+        self,
+        asset_id: str,
+        from_stage: str | None = None,
+        *,
+        recognise: bool = False,
+        priority: str | None = None,
+    ) -> None:
         """Process again, from the last stage that finished unless `from_stage` names one.
 
         `recognise`: listen to the sound of a recording that has its text from captions, for exact times.
+        `priority`: of this run, `bulk` where it must not delay others; else the asset's own.
         """
-        body: dict[str, Any] = {} if from_stage is None else {"from_stage": from_stage}
+        body = given({"from_stage": from_stage, "priority": priority})
         if recognise:
             body["recognise"] = True
         self._transport.request("POST", f"/api/assets/{asset_id}/retry", json=body)
+
+    def change(self, asset_id: str, **changes: Any) -> Asset:
+        """`changes`: title, tags, recorded_at or collection_id; what is left out stays."""
+        return self._transport.fetch(Asset, "PATCH", f"/api/assets/{asset_id}", json=changes)
 
     def cancel(self, asset_id: str) -> None:
         self._transport.request("POST", f"/api/assets/{asset_id}/cancel")

@@ -11,13 +11,15 @@ from earshot.transport import Transport, given
 class CollectionFields(TypedDict, total=False):
     """`keep_media`: audio, original or none. `key_terms`: names and terms as they are spelled, told to the recogniser.
 
-    `initial_prompt`: text in the style that transcripts shall have; empty: none.
+    `initial_prompt`: text in the style that transcripts shall have; empty: none. `retention_days`: after so many days
+    each asset is deleted with everything made of it.
     """
 
     description: str | None
     keep_media: str | None
     key_terms: Sequence[str] | None
     initial_prompt: str | None
+    retention_days: int | None
 
 
 class Collections:
@@ -30,6 +32,12 @@ class Collections:
     def change(self, collection_id: str, **fields: Unpack[CollectionFields]) -> Collection:
         """What is left out, or None, stays as it is; the fields hold for recordings that are added from now on."""
         return self._transport.fetch(Collection, "PATCH", f"/api/collections/{collection_id}", json=given(fields))
+
+    def keep_for_good(self, collection_id: str) -> Collection:
+        """End the deleting by age."""
+        return self._transport.fetch(
+            Collection, "PATCH", f"/api/collections/{collection_id}", json={"retention_days": None}
+        )
 
     def get(self, collection_id: str) -> Collection:
         return self._transport.fetch(Collection, "GET", f"/api/collections/{collection_id}")

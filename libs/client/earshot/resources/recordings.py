@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 from earshot.models import Accepted, Analytics, Transcript
-from earshot.transport import Answered, Transport, given, parse
+from earshot.transport import Answered, Transport, given, parse, raise_for_error
 from earshot.upload import CountedFile, Progress, media_type
 
 PARTIAL_CONTENT = 206
@@ -36,6 +36,8 @@ class RecordingFields(TypedDict, total=False):
     keep_media: str
     priority: str
     webhook_url: str
+    # Where people find what is sent as a file.
+    source_url: str
     # A recording that was added as a subtitle file: this is its sound.
     asset_id: str
 
@@ -60,9 +62,15 @@ class Recordings:
         body = {"url": url, **as_json(fields)}
         return self._transport.fetch(Accepted, "POST", "/api/recordings", json=body, headers=once())
 
-    def upload(self, path: Path, progress: Progress | None = None, **fields: Unpack[RecordingFields]) -> Accepted:
-        """Send a file in pieces, never whole in memory; answers when the server has stored it."""
-        return send_file(self._transport, Accepted, "/api/recordings/upload", path, progress, fields)
+    def upload(
+        self, path: Path, progress: Progress | None = None, key: str | None = None, **fields: Unpack[RecordingFields]
+    ) -> Accepted:
+        """Send a file in pieces, never whole in memory; answers when the server has stored it.
+
+        `key`: the same twice within a day is one recording.
+        """
+        headers = {"Idempotency-Key": key} if key else None
+        return send_file(self._transport, Accepted, "/api/recordings/upload", path, progress, fields, headers)
 
     def transcript(self, asset_id: str, *, words: bool = True, revision: int | None = None) -> Transcript:
         """The finished parts while the job runs (`complete` is False); 404 before the first part."""
@@ -84,6 +92,13 @@ class Recordings:
     def analytics(self, asset_id: str) -> Analytics:
         """Who spoke how much, how fast and over whom in the newest finished transcript; 404 before there is one."""
         return self._transport.fetch(Analytics, "GET", f"/api/recordings/{asset_id}/analytics")
+
+    def has_media(self, asset_id: str) -> bool:
+        """Whether its sound is kept."""
+        response = self._transport.request_any("HEAD", f"/api/recordings/{asset_id}/media", headers={"Accept": "*/*"})
+        if response.status_code != 404:
+            raise_for_error(response)
+        return response.is_success
 
     @contextmanager
     def media(self, asset_id: str, start: int = 0, end: int | None = None) -> Generator[Media]:

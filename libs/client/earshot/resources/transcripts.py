@@ -10,7 +10,7 @@ from earshot.resources.recordings import RecordingFields, once, send_file
 from earshot.transport import Transport, given
 from earshot.upload import Progress
 
-SUBTITLES = frozenset({".srt", ".vtt", ".ttml", ".dfxp", ".zip"})
+SUBTITLES = frozenset({".srt", ".vtt", ".ttml", ".dfxp", ".json", ".zip"})
 
 
 class Transcripts:
@@ -19,12 +19,16 @@ class Transcripts:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def upload(self, path: Path, progress: Progress | None = None, **fields: Unpack[RecordingFields]) -> TakenIn:
-        """Send an SRT, WebVTT or TTML file, or a ZIP of them: a job for each file, and those that were refused.
+    def upload(
+        self, path: Path, progress: Progress | None = None, key: str | None = None, **fields: Unpack[RecordingFields]
+    ) -> TakenIn:
+        """Send an SRT, WebVTT or TTML file, a transcript as JSON, or a ZIP of them.
 
-        Of the fields those that are about recognition are not taken.
+        A job for each file, and those that were refused.
+        Of the fields those that are about recognition are not taken. `key`: the same twice within a day is one upload.
         """
-        return send_file(self._transport, TakenIn, "/api/transcripts/upload", path, progress, fields, once())
+        headers = {"Idempotency-Key": key} if key else once()
+        return send_file(self._transport, TakenIn, "/api/transcripts/upload", path, progress, fields, headers)
 
     def edit_segment(
         self, asset_id: str, segment_id: str, revision: int, *, text: str | None = None, speaker_id: str | None = None
@@ -55,9 +59,10 @@ class Transcripts:
         path = f"/api/recordings/{asset_id}/transcript/replace"
         return self._transport.fetch(Replaced, "POST", path, json=body, headers=_if_match(revision))
 
-    def revisions(self, asset_id: str) -> Iterator[Revision]:
+    def revisions(self, asset_id: str, limit: int | None = None) -> Iterator[Revision]:
         """Newest first."""
-        return pages(self._transport, Page[Revision], f"/api/recordings/{asset_id}/transcript/revisions", {})
+        path = f"/api/recordings/{asset_id}/transcript/revisions"
+        return pages(self._transport, Page[Revision], path, {}, limit)
 
     def restore(self, asset_id: str, earlier: int, revision: int | None = None) -> Revised:
         """Make a new revision that reads like an earlier one."""

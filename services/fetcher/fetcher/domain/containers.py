@@ -27,6 +27,7 @@ _KNOWN: dict[str, tuple[str, str, str]] = {
     "wav": (".wav", "audio/wav", "audio/wav"),
     "srt": (".srt", "application/x-subrip", ""),
     "vtt": (".vtt", "text/vtt", ""),
+    "json": (".json", "application/json", ""),
     "ttml": (".ttml", "application/ttml+xml", ""),
 }
 _UNKNOWN = (".bin", "application/octet-stream", "application/octet-stream")

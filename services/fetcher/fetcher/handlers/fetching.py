@@ -3,7 +3,7 @@
 import errno
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -126,6 +126,7 @@ class Fetcher:
                 copies, row = await self.captioner.make(found.path, wanted, workspace)
             else:
                 copies, row = await self.copier.make(found.path, wanted, workspace, watcher, found.page)
+                copies, row = await self._with_text(wanted, copies, row)
             crash.point("fetcher.converted")
         except (Continue, Leaving):
             await self._save_checkpoint(workspace, wanted)
@@ -141,6 +142,21 @@ class Fetcher:
             await self._forget(copies)
             raise
         log.info("recording_fetched", source=wanted.source.type, seconds=round(row.duration_seconds, 1))
+
+    async def _with_text(
+        self, wanted: AssetRegistered, copies: dict[str, Kept], row: queries.RecordingRow
+    ) -> tuple[dict[str, Kept], queries.RecordingRow]:
+        """Sound that is not to be listened to comes beside the captions that are here: they go on giving the text."""
+        if wanted.options.transcribe or CAPTIONS in copies:
+            return copies, row
+        async with self.db.acquire() as conn:
+            before = await queries.recording_of(conn, wanted.asset_id)
+            captions = (await queries.copies_of(conn, wanted.asset_id)).get(CAPTIONS)
+        if before is None or captions is None:
+            return copies, row
+        cues = before.media_facts.get("cues") or before.media_facts.get("captions", {}).get("cues")
+        told = replace(row, media_facts=row.media_facts | {"captions": {"cues": cues}})
+        return {**copies, CAPTIONS: captions}, told
 
     async def _forget(self, copies: dict[str, Kept]) -> None:
         """The asset was deleted while its copies were made."""

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from common.errors import conflict, invalid
-from common.events import AssetDeleted, CollectionDeleted, KeepMedia
+from common.events import CollectionDeleted, KeepMedia
 from common.ids import uuid7
 from common.once import Once, OnceKey
 from common.outbox import Transaction
@@ -28,9 +28,12 @@ from gateway.queries.once import KEYS
 
 Description = Annotated[str, StringConstraints(max_length=2000)]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+# A hundred years.
+Days = Annotated[int, Field(ge=1, le=36500)]
 
 _TERMS = "Names and terms as they are spelled, told to the recogniser of every recording that is added"
 _PROMPT = "Text in the style that transcripts shall have, for engines that take one"
+_RETENTION = "Days after which each of its assets is deleted with everything made of it; null: never"
 
 router = APIRouter(prefix="/api/collections", tags=["collections"])
 
@@ -41,16 +44,18 @@ class NewCollection(Asked):
     keep_media: KeepMedia = Field(default="audio", description="What is kept of a recording for playing")
     key_terms: list[Term] = Field(default_factory=list, max_length=MOST_TERMS, description=_TERMS)
     initial_prompt: Prompt = Field(default="", description=_PROMPT)
+    retention_days: Days | None = Field(default=None, description=_RETENTION)
 
 
 class CollectionChange(Asked):
-    """What is left out stays as it is."""
+    """What is left out stays as it is; ``retention_days: null`` ends the deleting."""
 
     name: Name | None = None
     description: Description | None = None
     keep_media: KeepMedia | None = None
     key_terms: list[Term] | None = Field(default=None, max_length=MOST_TERMS, description=_TERMS)
     initial_prompt: Prompt | None = Field(default=None, description=_PROMPT)
+    retention_days: Days | None = Field(default=None, description=_RETENTION)
 
 
 class Collection(BaseModel):
@@ -62,6 +67,7 @@ class Collection(BaseModel):
     keep_media: KeepMedia
     key_terms: list[str]
     initial_prompt: str
+    retention_days: int | None = Field(description=_RETENTION)
     is_default: bool
     role: Role
     created_at: datetime
@@ -91,7 +97,7 @@ async def make_collection(
         if fresh:
             vocabulary = Vocabulary(new.key_terms, new.initial_prompt)
             await collections.add_collection(
-                tx.conn, collection_id, new.name, new.description, new.keep_media, vocabulary
+                tx.conn, collection_id, new.name, new.description, new.keep_media, vocabulary, new.retention_days
             )
             await collections.put_member(tx.conn, collection_id, user.user_id, "owner")
     response.headers["Location"] = f"/api/collections/{collection_id}"
@@ -107,11 +113,16 @@ async def get_collection(collection_id: ViewedCollection, user: CurrentUser, doo
 async def change_collection(
     collection_id: OwnedCollection, change: CollectionChange, user: CurrentUser, door: TheDoor
 ) -> Collection:
-    """`keep_media`, `key_terms` and `initial_prompt` hold for recordings that are added from now on."""
+    """`keep_media`, `key_terms` and `initial_prompt` hold for recordings that are added from now on.
+
+    `retention_days` holds for all that is in it: what is older by then is deleted within minutes.
+    """
     if change.name is None and "name" in change.model_fields_set:
         raise invalid("name: a name cannot be removed.")
     async with door.service.transaction() as tx:
-        await collections.change_collection(tx.conn, collection_id, **change.model_dump())
+        await collections.change_collection(tx.conn, collection_id, **change.model_dump(exclude={"retention_days"}))
+        if "retention_days" in change.model_fields_set:
+            await collections.set_retention(tx.conn, collection_id, change.retention_days)
     return await _show(door, user.user_id, collection_id)
 
 
@@ -136,9 +147,7 @@ async def list_assets(
 
 async def _delete_assets(tx: Transaction, collection_id: UUID) -> None:
     for doomed in await deletion.mark_all_deleted(tx.conn, collection_id):
-        await tx.say(
-            AssetDeleted(asset_id=doomed.id, run=doomed.run, collection_id=collection_id, priority=doomed.priority)
-        )
+        await tx.say(doomed.fact)
 
 
 async def _show(door: Door, user_id: UUID, collection_id: UUID) -> Collection:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from common.categories import CATEGORIES
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from gateway.domain import journey
 from gateway.domain.pace import eta_seconds, overall_progress
@@ -38,7 +38,7 @@ class AssetSource(BaseModel):
     """Where an asset came from."""
 
     type: Literal["url", "upload", "object"]
-    url: str | None = None
+    url: str | None = Field(default=None, validation_alias=AliasChoices("url", "link"))
     filename: str | None = None
 
 
@@ -61,6 +61,9 @@ class Asset(BaseModel):
     recorded_at: datetime | None
     tags: list[str]
     error: Problem | None
+    expires_at: datetime | None = Field(
+        description="When the retention of its collection deletes it; null where it is kept for good"
+    )
     created_at: datetime
     updated_at: datetime
 

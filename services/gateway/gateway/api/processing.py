@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from common.errors import Stale, conflict, not_found
+from common.events import Priority
 from fastapi import APIRouter, Body, Query
 from pydantic import Field, model_validator
 
@@ -31,6 +32,10 @@ class Retry(Asked):
     recognise: bool = Field(
         default=False,
         description="Listen to the sound of a recording whose text is that of captions: its words get exact times",
+    )
+    priority: Priority | None = Field(
+        default=None,
+        description="Of this run: `bulk` for many at once, which must not delay others; the asset's own when left out",
     )
 
     @model_validator(mode="after")
@@ -69,7 +74,7 @@ async def retry_asset(
     try:
         async with door.service.transaction() as tx:
             wish = wish or Retry()
-            await processing.retry(tx, seen.asset_id, wish.from_stage, recognise=wish.recognise)
+            await processing.retry(tx, seen.asset_id, wish.from_stage, recognise=wish.recognise, priority=wish.priority)
     except ValueError as error:
         raise conflict(str(error), advice=_ADVICE.get(str(error), "See its status.")) from error
     except Stale:

@@ -36,6 +36,12 @@ class PlacedFields(Asked):
     language: Annotated[str, StringConstraints(min_length=2, max_length=20)] | None = None
     keep_media: KeepMedia | None = Field(default=None, description="The collection's choice when left out")
     priority: Priority = "interactive"
+    source_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\x00-\x1f]+$", max_length=4000)] | None = (
+        Field(
+            default=None,
+            description="Where people find what is sent as a file: the `url` of its source; nothing is fetched",
+        )
+    )
 
     def options(self) -> RecordingOptions:
         return RecordingOptions.model_validate(
@@ -61,7 +67,8 @@ class RecordingFields(PlacedFields):
     )
     asset_id: UUID | None = Field(
         default=None,
-        description="A recording that was added as a subtitle file: this is its sound, and its text stays",
+        description="A recording that was added as a subtitle file: this is its sound, and its text stays; with "
+        "`transcribe: false` the sound is only kept to be played, and the text keeps its times",
     )
 
     @model_validator(mode="after")
@@ -69,8 +76,6 @@ class RecordingFields(PlacedFields):
         known = {"collection_id", "title", "recorded_at"} & self.model_fields_set
         if self.asset_id is not None and known:
             raise ValueError(f"the recording of asset_id has its own {', '.join(sorted(known))}; leave it out")
-        if self.asset_id is not None and not self.transcribe:
-            raise ValueError("the sound of a subtitle file is added to be listened to; leave transcribe out")
         return self
 
     @model_validator(mode="after")

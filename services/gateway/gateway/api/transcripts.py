@@ -42,7 +42,8 @@ class TakenIn(BaseModel):
 async def upload_transcripts(
     request: Request, user: CurrentUser, door: TheDoor, response: Response, key: OnceKey = None
 ) -> TakenIn | Response:
-    """Send `multipart/form-data` with the part `file`: SubRip, WebVTT or TTML, or a ZIP of them.
+    """Send `multipart/form-data` with the part `file`: SubRip, WebVTT or TTML, a transcript as Earshot
+    answers it (`format=json`: words, times and speakers stay as they are), or a ZIP of them.
 
     Files of a ZIP are titled by their names. 422 when not one file can be read.
     """
@@ -101,7 +102,11 @@ async def _take_in(
         if fresh:
             for asset_id, file in zip(asset_ids, found.files, strict=True):
                 source = Source(
-                    type="upload", upload_id=file.upload_id, filename=file.filename or None, content="captions"
+                    type="upload",
+                    upload_id=file.upload_id,
+                    filename=file.filename or None,
+                    content="captions",
+                    link=fields.source_url,
                 )
                 await register_wish(tx, user, fields, source, asset_id)
     return asset_ids, fresh

@@ -110,7 +110,9 @@ async def upload_recording(
     try:
         check_length(request, most)
         fields, stored = await read_form(request, form)
-        source = Source(type="upload", upload_id=stored.upload_id, filename=form.filename or None)
+        source = Source(
+            type="upload", upload_id=stored.upload_id, filename=form.filename or None, link=fields.source_url
+        )
         asked = (fields.model_dump_json(), form.filename, stored.sha256)
         creation = Once.of(KEYS, user.user_id, key, "POST /api/recordings/upload", *asked)
         asset_id, fresh = await take_in(door, user, fields, source, creation)

@@ -15,7 +15,11 @@ _SEEN = """
     (
         SELECT s.error FROM jobs AS j JOIN stages AS s ON s.job_id = j.id
         WHERE j.asset_id = a.id AND j.run = a.run AND s.status = 'failed' ORDER BY s.position LIMIT 1
-    ) AS error
+    ) AS error,
+    (
+        SELECT a.created_at + make_interval(hours => 24 * c.retention_days)
+        FROM collections AS c WHERE c.id = a.collection_id
+    ) AS expires_at
     FROM assets AS a
 """
 _HELD = """
@@ -46,6 +50,7 @@ class Asset:
     updated_at: datetime
     tags: list[str]
     error: dict[str, Any] | None
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True)

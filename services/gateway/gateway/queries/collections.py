@@ -10,7 +10,7 @@ from common.events import KeepMedia
 from gateway.domain.vocabulary import Vocabulary
 
 _SEEN = """
-    c.id, c.name, c.description, c.keep_media, c.key_terms, c.initial_prompt,
+    c.id, c.name, c.description, c.keep_media, c.key_terms, c.initial_prompt, c.retention_days,
     c.default_for IS NOT DISTINCT FROM a.user_id AS is_default, a.role, c.created_at, c.updated_at
     FROM collections AS c JOIN access AS a ON a.collection_id = c.id
 """
@@ -26,6 +26,7 @@ class Collection:
     keep_media: str
     key_terms: list[str]
     initial_prompt: str
+    retention_days: int | None
     is_default: bool
     role: str
     created_at: datetime
@@ -50,11 +51,12 @@ async def add_collection(
     description: str | None,
     keep_media: str,
     vocabulary: Vocabulary,
+    retention_days: int | None = None,
 ) -> None:
     await conn.execute(
         """
-        INSERT INTO collections (id, name, description, keep_media, key_terms, initial_prompt)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO collections (id, name, description, keep_media, key_terms, initial_prompt, retention_days)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         """,
         collection_id,
         name,
@@ -62,6 +64,7 @@ async def add_collection(
         keep_media,
         list(vocabulary.key_terms),
         vocabulary.initial_prompt,
+        retention_days,
     )
 
 
@@ -138,6 +141,13 @@ async def change_collection(
         keep_media,
         key_terms,
         initial_prompt,
+    )
+
+
+async def set_retention(conn: Connection, collection_id: UUID, retention_days: int | None) -> None:
+    """None keeps its assets for good."""
+    await conn.execute(
+        "UPDATE collections SET retention_days = $2, updated_at = now() WHERE id = $1", collection_id, retention_days
     )
 
 

@@ -22,9 +22,9 @@ _ONE = Speaker(id="speaker_1", label="Speaker 1")
 
 def transcript_of(captions: Captions, asset_id: UUID, revision: int, language: str | None) -> Transcript:
     """``language``: what the user said, which counts more than what the file says."""
-    speakers = _speakers(captions.cues)
+    speakers = _speakers(captions)
     segments = [_segment(number, cue, speakers[cue.speaker].id) for number, cue in enumerate(captions.cues, 1)]
-    named = any(cue.speaker for cue in captions.cues)
+    named = captions.speakers is not None or any(cue.speaker for cue in captions.cues)
     return Transcript(
         asset_id=asset_id,
         revision=revision,
@@ -67,9 +67,14 @@ def is_captioned(engine: str) -> bool:
     return engine.partition("+")[0] == ENGINE
 
 
-def _speakers(cues: Sequence[Cue]) -> dict[str | None, Speaker]:
-    """By name, in the order in which they are first heard; those whom nobody names are one."""
-    names = list(dict.fromkeys(cue.speaker for cue in cues))
+def _speakers(captions: Captions) -> dict[str | None, Speaker]:
+    """By id where it was a transcript, else by name in the order in which they are first heard.
+
+    Those whom nobody names are one.
+    """
+    if captions.speakers is not None:
+        return {speaker.id: speaker for speaker in captions.speakers}
+    names = list(dict.fromkeys(cue.speaker for cue in captions.cues))
     if names == [None]:
         return {None: _ONE}
     speakers: dict[str | None, Speaker] = {}
@@ -81,7 +86,7 @@ def _speakers(cues: Sequence[Cue]) -> dict[str | None, Speaker]:
 
 def _segment(number: int, cue: Cue, speaker: str) -> Segment:
     segment = Segment(id=f"s{number}", start=cue.start, end=cue.end, speaker=speaker, text=cue.text)
-    return segment.model_copy(update={"words": _words(segment, cue.word_starts)})
+    return segment.model_copy(update={"words": cue.words or _words(segment, cue.word_starts)})
 
 
 def _words(segment: Segment, starts: Sequence[float | None] | None) -> list[Word]:

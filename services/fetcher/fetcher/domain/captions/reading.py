@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Literal
 
-from common.captions import Captions, Cue, SubtitleFormat
+from common.captions import Captions, Cue
 from common.spacing import blank_between
 
 from fetcher.domain.captions import problems
+from fetcher.domain.captions.document import is_document, read_document
 from fetcher.domain.captions.encoding import decode
 from fetcher.domain.captions.language import language_of
 from fetcher.domain.captions.names import MOST_SPEAKERS, name_speakers
@@ -30,6 +32,8 @@ def read_captions(data: bytes) -> Captions:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if text.count("\n") > _MOST_LINES:
         raise problems.too_many_cues(_MOST_CUES, _MOST_WORDS)
+    if is_document(text):
+        return _within_limits(read_document(text))
     kind = _format(text, data)
     read = {"vtt": read_webvtt, "srt": read_subrip, "ttml": read_ttml}[kind](text)
     if not read.shown:
@@ -48,7 +52,14 @@ def read_captions(data: bytes) -> Captions:
     )
 
 
-def _format(text: str, data: bytes) -> SubtitleFormat:
+def _within_limits(captions: Captions) -> Captions:
+    words = sum(len(cue.words or cue.text.split()) for cue in captions.cues)
+    if len(captions.cues) > _MOST_CUES or words > _MOST_WORDS:
+        raise problems.too_many_cues(_MOST_CUES, _MOST_WORDS)
+    return captions
+
+
+def _format(text: str, data: bytes) -> Literal["srt", "vtt", "ttml"]:
     if is_vtt(text):
         return "vtt"
     if is_ttml(text):
