@@ -63,7 +63,7 @@ CATEGORIES: dict[Category, Meaning] = {
         "Check that the link opens in a browser, then retry; or download the file yourself and upload it.",
     ),
     "timeout": Meaning(
-        "The server of the link is too slow, or its stream never ends.",
+        "The server of the link is too slow, or its stream never ends; an external summariser is not done in time.",
         "several times within the fetch",
         True,
         "Retry later, or download the file yourself and upload it.",

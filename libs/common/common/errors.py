@@ -54,7 +54,14 @@ class CannotProcess(Exception):
 
 
 class Continue(Exception):
-    """A checkpoint is saved: hand the message back so that any worker goes on from there. Not an attempt."""
+    """A checkpoint is saved: hand the message back so that any worker goes on from there. Not an attempt.
+
+    ``delay_seconds``: not before then; 0, or one of ``topology.DELAYS``.
+    """
+
+    def __init__(self, delay_seconds: int = 0) -> None:
+        super().__init__()
+        self.delay_seconds = delay_seconds
 
 
 class Stale(Exception):

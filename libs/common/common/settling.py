@@ -122,8 +122,9 @@ class Settler:
         except Stale as reason:
             log.info("fact_stale", reason=str(reason))
             return "stale"
-        except Continue:
-            await self._again(delivery.consumer, type(delivery.message), incoming, 0, delivery.attempt, "")
+        except Continue as later:
+            delay = later.delay_seconds
+            await self._again(delivery.consumer, type(delivery.message), incoming, delay, delivery.attempt, "")
             return "continue"
         except CannotProcess as error:
             return await self._fail(delivery, error)

@@ -8,6 +8,7 @@ from common.identity import Caller
 
 from chat.domain.attachments import Kind
 from chat.providers.choice import NOTHING, Writers
+from chat.providers.summariser import SUMMARISER
 from chat.queries import models
 from chat.queries.models import Preferred
 
@@ -17,11 +18,15 @@ _NOBODY = Preferred(None, None)
 
 
 class Choosing:
-    """A default whose model is offered no more, or that needs a key its user has not, is passed over."""
+    """A default whose model is offered no more, or that needs a key its user has not, is passed over.
 
-    def __init__(self, db: Database, writers: Writers) -> None:
+    ``delegates``: an external summariser writes the summaries for which no model is named.
+    """
+
+    def __init__(self, db: Database, writers: Writers, *, delegates: bool = False) -> None:
         self._db = db
         self.writers = writers
+        self._delegates = delegates
 
     async def model(
         self,
@@ -44,15 +49,22 @@ class Choosing:
         said = preferred.get(purpose, _NOBODY)
         return self.writers.choose(wanted, keys, (said.own, said.installation), needs, likes)
 
-    async def model_for_all(
-        self, purpose: Purpose, wanted: str | None = None, *, conn: Connection | None = None
+    async def summary_model(
+        self, wanted: str | None = None, *, earlier: str | None = None, conn: Connection | None = None
     ) -> str:
-        """For what is made for everyone: no key and no default of a user counts. Raises ApiError 422."""
+        """Summaries are for everyone: no key and no default of a user counts. Raises ApiError 422.
+
+        ``earlier``: what wrote the last one writes the next, where nothing else is wanted and it is still there.
+        """
+        if wanted is None and earlier in self.writers.offered:
+            return earlier
+        if self._delegates and wanted in (None, SUMMARISER):
+            return SUMMARISER
         if wanted is not None:
             return self.writers.choose(wanted)
         async with self._db.acquire() if conn is None else nullcontext(conn) as reading:
             preferred = await models.read_preferred(reading, None)
-        return self.writers.choose(None, (), (preferred.get(purpose, _NOBODY).installation,))
+        return self.writers.choose(None, (), (preferred.get("summary", _NOBODY).installation,))
 
     async def defaults(self, caller: Caller) -> tuple[dict[Purpose, Preferred], dict[Purpose, str]]:
         """What was said for each purpose, and the model that comes of it for this user."""
@@ -63,6 +75,8 @@ class Choosing:
         used: dict[Purpose, str] = {
             purpose: self.writers.choose(None, keys, (one.own, one.installation)) for purpose, one in said.items()
         }
+        if self._delegates:
+            used["summary"] = SUMMARISER
         return said, used
 
     async def prefer(self, caller: Caller, purpose: Purpose, model: str, *, own: bool) -> None:

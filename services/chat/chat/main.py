@@ -30,6 +30,7 @@ from chat.asking import Asking
 from chat.bells import Bells
 from chat.chapters import ChapterReading
 from chat.choosing import Choosing
+from chat.delegating import Delegating
 from chat.editing import SummaryEditing
 from chat.following import Follower
 from chat.instructing import Instructing
@@ -41,6 +42,7 @@ from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
 from chat.providers.memory import Mem0, Memory, NoMemory
 from chat.providers.retrieval import Retrieval
+from chat.providers.summariser import Summariser
 from chat.providers.transcripts import Transcripts
 from chat.sealing import Sealer
 from chat.settings import ChatSettings
@@ -64,7 +66,7 @@ def build(settings: ChatSettings | None = None) -> Service:
     embedder = httpx.AsyncClient(base_url=settings.embedder_url, timeout=settings.retrieval_seconds, trust_env=False)
     writers, bells = Writers(settings), Bells()
     own_keys = OwnKeys(service.db, Sealer(settings.key_secrets), writers)
-    choosing = Choosing(service.db, writers)
+    choosing = Choosing(service.db, writers, delegates=bool(settings.summariser_url))
     likeness, transcripts = Likeness(embedder, signer), Transcripts(service.store)
     sharing = Sharing(service.db, bells, settings)
     attached = AttachmentStore(service.db, service.store, settings.scratch_dir, settings.attachments_bytes)
@@ -75,7 +77,8 @@ def build(settings: ChatSettings | None = None) -> Service:
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
     planning = Planning(service.db, service.relay, choosing, settings.summary_quiet_seconds)
     revisions = handlers.Revisions(planning)
-    summarising = Summarising(service.db, transcripts, writers, Supporting(likeness), settings)
+    delegating = _delegating(settings, service, Supporting(likeness))
+    summarising = Summarising(service.db, transcripts, writers, Supporting(likeness), settings, delegating)
 
     service.hear(RecordingFetched, handlers.note_media)
     service.hear(CaptionsFetched, handlers.note_media)
@@ -97,6 +100,9 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.serve(Summaries(service.db, planning, editing, chapters).routes())
     service.background(planning.begin_due, every_seconds=_SWEEP_SECONDS)
     service.background(planning.begin_silent, every_seconds=_SILENCE_SECONDS)
+    if delegating is not None:
+        service.background(delegating.end_unwanted, every_seconds=_SWEEP_SECONDS)
+        service.on_stop(delegating.summariser.close)
     previewing = Previewing(service.db, answering, choosing, settings)
     service.serve(Instructions(service.db, Instructing(service.db), previewing).routes())
     service.serve(Prompts(service.db).routes())
@@ -120,6 +126,14 @@ def _memory(settings: ChatSettings) -> Memory:
         return NoMemory()
     key, wait = settings.mem0_api_key.get_secret_value(), settings.mem0_seconds
     return Mem0(settings.mem0_url, key, wait_seconds=wait, threshold=settings.mem0_threshold)
+
+
+def _delegating(settings: ChatSettings, service: Service, supporting: Supporting) -> Delegating | None:
+    if not settings.summariser_url:
+        return None
+    key, wait = settings.summariser_api_key.get_secret_value(), settings.summariser_seconds
+    summariser = Summariser(settings.summariser_url, key, wait_seconds=wait)
+    return Delegating(service.db, summariser, supporting, settings.summariser_minutes * 60)
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ class Planning:
         Raises ApiError: no such asset or model, or no transcript yet.
         """
         # Written by any worker, later, and at the expense of the installation: keys of users are for what they ask.
-        chosen = await self._choosing.model_for_all("summary", model)
+        chosen = await self._choosing.summary_model(model)
         async with saying(self._db, "chat", self._relay) as tx:
             work_id, fresh = await creation.claim(tx.conn, uuid7())
             if not fresh:
@@ -75,14 +75,15 @@ class Planning:
         newest = await summaries.read_summary(rec.conn, fact.asset_id)
         work = await summaries.read_work(rec.conn, fact.asset_id)
         assert transcript is not None
-        model, template, wait = await self._choosing.model_for_all("summary", conn=rec.conn), None, self._quiet_seconds
+        earlier = newest.model if newest is not None else None
+        model = await self._choosing.summary_model(earlier=earlier, conn=rec.conn)
+        template, wait = None, self._quiet_seconds
         if work is not None and work.pending:
             model, template = work.model, Template.model_validate(work.template)
         elif newest is not None:
             if newest.edited:
                 # A person's words are not written over; the summary shows as stale.
                 return
-            model = newest.model if newest.model in self._choosing.writers.offered else model
         elif not await self._is_automatic(rec.conn, fact):
             return
         else:

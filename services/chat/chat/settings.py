@@ -123,7 +123,20 @@ class ChatSettings(ServiceSettings):
         description="Seconds after the last correction of a transcript until its summary is written anew",
     )
 
-    @field_validator("openai_base_url", "anthropic_base_url", "embedder_url", "mem0_url")
+    summariser_url: str = Field(
+        default="",
+        description="Address of an external summariser, which is polled and writes the summaries for which no model is "
+        "named; empty: models do",
+    )
+    summariser_api_key: SecretStr = Field(default=SecretStr(""), description="Key for the external summariser")
+    summariser_seconds: float = Field(
+        default=30, gt=0, le=120, description="Seconds to wait for each answer of the external summariser"
+    )
+    summariser_minutes: float = Field(
+        default=100, gt=0, description="Minutes that the external summariser may take for one summary"
+    )
+
+    @field_validator("openai_base_url", "anthropic_base_url", "embedder_url", "mem0_url", "summariser_url")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

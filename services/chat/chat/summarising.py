@@ -15,13 +15,15 @@ from common.recording import Recording
 from common.transcript import Transcript
 
 from chat import metrics
+from chat.delegating import Delegating, not_set_up
 from chat.domain import summary_prompts
 from chat.domain.assembling import Assembly
 from chat.domain.budget import USUAL_WINDOW, Budget
 from chat.domain.chaptering import Chapter, find_chapters, name_chapters, tidy
 from chat.domain.citations import Citation
 from chat.domain.extracts import extract
-from chat.domain.findings import Notes, complete
+from chat.domain.findings import Finding, Opening, complete
+from chat.domain.orders import Order, lines_of
 from chat.domain.purposes import SUMMARY, SUMMARY_NOTES
 from chat.domain.stretches import About, Piece, Stretch, pieces_of, stretches_of, whole
 from chat.domain.summary import Template
@@ -29,6 +31,7 @@ from chat.domain.summary_prompts import Wordings
 from chat.modelling import ModelFailed
 from chat.noting import Noting
 from chat.providers.choice import EXTRACTIVE, Writers
+from chat.providers.summariser import SUMMARISER
 from chat.providers.transcripts import Transcripts
 from chat.queries import reading, summaries
 from chat.queries.guidance import prompt_texts
@@ -76,13 +79,14 @@ class _Source:
 
 @dataclass(frozen=True)
 class Summarising:
-    """The handler of ``summary.planned``."""
+    """The handler of ``summary.planned``; ``delegating`` where there is an external summariser."""
 
     db: Database
     transcripts: Transcripts
     writers: Writers
     supporting: Supporting
     settings: ChatSettings
+    delegating: Delegating | None = None
 
     async def write(self, fact: SummaryPlanned, delivery: Delivery) -> None:
         """It counts whatever becomes of the run that the transcript was made in; a deletion alone ends it."""
@@ -103,11 +107,20 @@ class Summarising:
         except TryAgain as trouble:
             if delivery.attempt < trouble.attempts:
                 raise
-            await self._fail(work, delivery, CannotProcess(trouble.message, category=trouble.category))
+            await self._fail(work, delivery, _exhausted(trouble))
         else:
             await self._finish(work, made, delivery)
 
     async def _make(self, work: WorkRow, row: TranscriptRow, delivery: Delivery) -> Made:
+        if work.model == SUMMARISER:
+            return await self._delegate(work, row, delivery)
+        source = await self._read(work, row)
+        if work.model == EXTRACTIVE:
+            return await asyncio.to_thread(_extracted, source, Template.model_validate(work.template))
+        return await self._ask_model(work, source, delivery)
+
+    async def _read(self, work: WorkRow, row: TranscriptRow) -> _Source:
+        """Raises CannotProcess where nothing is said, and whatever reading the transcript raises."""
         transcript = await self.transcripts.read(row)
         async with self.db.acquire() as conn:
             silent = await reading.without_media(conn, [row.asset_id])
@@ -115,9 +128,23 @@ class Summarising:
         source = await asyncio.to_thread(_source, transcript, about)
         if not source.pieces:
             raise CannotProcess("Nothing is said in the recording.", category="empty", advice="There is nothing to do.")
-        if work.model == EXTRACTIVE:
-            return await asyncio.to_thread(_extracted, source, Template.model_validate(work.template))
-        return await self._ask_model(work, source, delivery)
+        return source
+
+    async def _delegate(self, work: WorkRow, row: TranscriptRow, delivery: Delivery) -> Made:
+        """The transcript is read when a job is begun, and when it is done, not at every look in between."""
+        if self.delegating is None:
+            raise not_set_up()
+        template = Template.model_validate(work.template)
+
+        async def order() -> Order:
+            return await asyncio.to_thread(_order, await self._read(work, row), template)
+
+        result = await self.delegating.result(work, order, _Turn(self.db, work, delivery).pause)
+        source = await self._read(work, row)
+        stretch = await asyncio.to_thread(whole, source.pieces, source.about)
+        settled = await self.delegating.settle(result, stretch, source.names, template)
+        chapters = _chapters(settled.openings, source)
+        return _made(source, [stretch], settled.chosen, settled.told, chapters, template, dropped=settled.dropped)
 
     async def _ask_model(self, work: WorkRow, source: _Source, delivery: Delivery) -> Made:
         window = self.settings.summary_window_tokens or await self.writers.window_tokens(work.model) or USUAL_WINDOW
@@ -151,17 +178,10 @@ class Summarising:
             )
         merged = await noting.reduce(findings, stretches)
         chosen = complete(merged.findings, findings)
-        chapters = _chapters(noted, source)
-        assembly = Assembly(stretches)
-        content = assembly.content(chosen, findings, chapters, source.names, template)
-        return Made(
-            content=content.model_dump(),
-            citations=_stored(assembly.citations),
-            chapters=chapters,
-            language=source.language,
-            dropped=merged.dropped + sum(notes.dropped for notes in noted),
-            usage=noting.usage,
-        )
+        chapters = _chapters([opening for notes in noted for opening in notes.openings], source)
+        dropped = merged.dropped + sum(notes.dropped for notes in noted)
+        made = _made(source, stretches, chosen, findings, chapters, template, dropped=dropped)
+        return replace(made, usage=noting.usage)
 
     async def _wordings(self) -> Wordings:
         async with self.db.acquire() as conn:
@@ -226,7 +246,8 @@ class Summarising:
         self._count(work, "failed")
 
     def _count(self, work: WorkRow, outcome: str) -> None:
-        metrics.summaries.labels(self.writers.provider_of(work.model), outcome).inc()
+        provider = SUMMARISER if work.model == SUMMARISER else self.writers.provider_of(work.model)
+        metrics.summaries.labels(provider, outcome).inc()
         log.info("summary_ended", outcome=outcome, model=work.model, revision=work.revision)
 
 
@@ -263,15 +284,37 @@ def _extracted(source: _Source, template: Template) -> Made:
     stretch = whole(source.pieces, source.about)
     chapters = find_chapters(source.pieces, source.duration_seconds)
     notes, chosen = extract(stretch, chapters)
-    assembly = Assembly([stretch])
-    content = assembly.content(chosen, notes, chapters, source.names, _without_sections(template))
-    return Made(
-        content=content.model_dump(),
-        citations=_stored(assembly.citations),
-        chapters=chapters,
+    made = _made(source, [stretch], chosen, notes, chapters, _without_sections(template))
+    return replace(made, note=WITHOUT_MODEL)
+
+
+def _made(
+    source: _Source,
+    stretches: Sequence[Stretch],
+    chosen: Sequence[Finding],
+    notes: Sequence[Finding],
+    chapters: Sequence[Chapter],
+    template: Template,
+    dropped: int = 0,
+) -> Made:
+    assembly = Assembly(stretches)
+    content = assembly.content(chosen, notes, chapters, source.names, template)
+    return Made(content.model_dump(), _stored(assembly.citations), chapters, source.language, dropped)
+
+
+def _order(source: _Source, template: Template) -> Order:
+    return Order(
+        title=source.about.title,
         language=source.language,
-        note=WITHOUT_MODEL,
+        duration_seconds=source.duration_seconds,
+        speakers=source.names,
+        lines=lines_of(source.pieces),
+        template=template,
     )
+
+
+def _exhausted(trouble: TryAgain) -> CannotProcess:
+    return CannotProcess(trouble.message, category=trouble.category, advice=trouble.advice)
 
 
 def _without_sections(template: Template) -> Template:
@@ -279,11 +322,11 @@ def _without_sections(template: Template) -> Template:
     return template.model_copy(update={"sections": []})
 
 
-def _chapters(noted: Sequence[Notes], source: _Source) -> list[Chapter]:
-    openings = [Chapter(one.title, one.seconds, one.seconds) for notes in noted for one in notes.openings]
-    if not openings:
+def _chapters(openings: Sequence[Opening], source: _Source) -> list[Chapter]:
+    begun = [Chapter(one.title, one.seconds, one.seconds) for one in openings]
+    if not begun:
         return find_chapters(source.pieces, source.duration_seconds)
-    return name_chapters(tidy(openings, source.duration_seconds), source.pieces)
+    return name_chapters(tidy(begun, source.duration_seconds), source.pieces)
 
 
 def _stored(citations: Sequence[Citation]) -> list[dict[str, Any]]:

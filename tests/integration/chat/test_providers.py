@@ -17,7 +17,8 @@ from chat.providers.anthropic import Anthropic
 from chat.providers.catalogue import Profile
 from chat.providers.model import AnswerModel, Done, Event, Failed, Request, Text, Usage
 from chat.providers.openai import OpenAi
-from pydantic import SecretStr
+from openai.types.responses import ResponseStreamEvent
+from pydantic import SecretStr, TypeAdapter
 
 from tests.integration.chat import wire
 from tests.integration.chat.wire import Call, Provider, Serve
@@ -34,6 +35,9 @@ class Protocol:
     says: Callable[..., Serve]
     begin: Callable[[], str]
     piece: Callable[[str], str]
+    end: Callable[[], str]
+    usage: Usage
+    limit: str
     error_body: dict[str, Any]
     error_event: str
     error_in_stream: str
@@ -49,6 +53,9 @@ OPENAI = Protocol(
     says=wire.openai_says,
     begin=lambda: wire.openai_chunk(role=True),
     piece=wire.openai_chunk,
+    end=lambda: wire.openai_chunk(finish="stop"),
+    usage=Usage(120, 9),
+    limit="max_tokens",
     error_body={"error": {"message": "No such thing.", "type": "invalid_request_error", "param": None, "code": None}},
     error_event='data: {"error": {"message": "The engine fell over.", "type": "server_error", "code": null}}\n\n',
     error_in_stream="provider_error",
@@ -63,6 +70,9 @@ ANTHROPIC = Protocol(
     says=wire.anthropic_says,
     begin=wire.anthropic_begins,
     piece=wire.anthropic_text,
+    end=wire.anthropic_ends,
+    usage=Usage(120, 9),
+    limit="max_tokens",
     error_body={"type": "error", "error": {"type": "invalid_request_error", "message": "No such thing."}},
     error_event=wire.anthropic_event("error", error={"type": "overloaded_error", "message": "The engine fell over."}),
     error_in_stream="provider_busy",
@@ -71,7 +81,29 @@ ANTHROPIC = Protocol(
 )
 
 
-@pytest.fixture(params=[OPENAI, ANTHROPIC], ids=["openai", "anthropic"])
+RESPONSES = Protocol(
+    make=lambda url, wait: OpenAi(
+        "secret-key",
+        Profile(title="One", speaks="openai", api="responses", base_url=f"{url}/v1"),
+        wait_seconds=wait,
+        retries=1,
+    ),
+    path="/v1/responses",
+    says=wire.responses_says,
+    begin=wire.responses_begins,
+    piece=wire.responses_text,
+    end=wire.responses_ends,
+    usage=Usage(120, 9, 100),
+    limit="max_output_tokens",
+    error_body=OPENAI.error_body,
+    error_event=wire.responses_event("error", code="server_error", message="The engine fell over.", param=None),
+    error_in_stream="provider_error",
+    length="max_output_tokens",
+    refusal="refusal",
+)
+
+
+@pytest.fixture(params=[OPENAI, ANTHROPIC, RESPONSES], ids=["openai", "anthropic", "responses"])
 def protocol(request: pytest.FixtureRequest) -> Protocol:
     return request.param
 
@@ -110,7 +142,7 @@ async def test_text_usage_done(protocol: Protocol, provider: Provider, model: An
     provider.serve = protocol.says("They move", " in Septem", "ber [1].")
     found = await events(model)
     assert text_of(found) == "They move in September [1]."
-    assert Usage(120, 9) in found
+    assert protocol.usage in found
     assert found[-1] == Done("stop")
 
 
@@ -120,7 +152,7 @@ async def test_what_is_asked(protocol: Protocol, provider: Provider, model: Answ
     (call,) = provider.calls
     assert call.path == protocol.path
     assert "secret-key" in call.headers.get("authorization", "") + call.headers.get("x-api-key", "")
-    assert (call.body["model"], call.body["stream"], call.body["max_tokens"]) == ("test-model", True, 500)
+    assert (call.body["model"], call.body["stream"], call.body[protocol.limit]) == ("test-model", True, 500)
     sent = str(call.body)
     assert "When do they move?" in sent
     assert "we move in september" in sent
@@ -177,14 +209,20 @@ async def test_attachments_reach_the_model_byte_for_byte(
     async with aclosing(model.answer(replace(asked, prompt=prompt))) as stream:
         assert [event async for event in stream][-1] == Done("stop")
     (call,) = provider.calls
-    material, image, document, question = call.body["messages"][-1]["content"]
-    assert (material["type"], question) == ("text", {"type": "text", "text": prompt.asked})
+    text = "input_text" if protocol is RESPONSES else "text"
+    told = call.body["input" if protocol is RESPONSES else "messages"]
+    material, image, document, question = told[-1]["content"]
+    assert (material["type"], question) == (text, {"type": text, "text": prompt.asked})
     assert material["text"] == prompt.material
     png, pdf = b64encode(PNG).decode(), b64encode(PDF).decode()
     if protocol is OPENAI:
         assert image == {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}}
         inner = {"filename": "plan.pdf", "file_data": f"data:application/pdf;base64,{pdf}"}
         assert document == {"type": "file", "file": inner}
+    elif protocol is RESPONSES:
+        assert image == {"type": "input_image", "image_url": f"data:image/png;base64,{png}", "detail": "auto"}
+        inner = {"filename": "plan.pdf", "file_data": f"data:application/pdf;base64,{pdf}"}
+        assert document == {"type": "input_file", **inner}
     else:
         assert image == {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
         source = {"type": "base64", "media_type": "application/pdf", "data": pdf}
@@ -220,14 +258,55 @@ async def test_tokens_read_from_a_cache_are_told(provider: Provider) -> None:
     await model.close()
 
 
+async def test_the_responses_api_keeps_nothing_and_says_how_it_fails(provider: Provider) -> None:
+    model = RESPONSES.make(provider.url, 5.0)
+    asked = replace(request(), max_tokens=3, as_json=True)
+    says = wire.responses_begins() + wire.responses_text("{}")
+    codes = {
+        "rate_limit_exceeded": "provider_busy",
+        "server_error": "provider_error",
+        "invalid_image": "provider_refused",
+    }
+    ends = {
+        wire.responses_ends("content_filter"): Done("refusal"),
+        **{_failed_response(code): error_type for code, error_type in codes.items()},
+        'data: {"type": "error", "error": {"code": "server_error", "message": "It broke."}}\n\n': "provider_error",
+    }
+    # What we say is what the SDK knows as this API's events.
+    events_of_the_sdk = TypeAdapter[Any](ResponseStreamEvent)
+    for block in (says + "".join(list(ends)[:-1])).split("\n\n")[:-1]:
+        events_of_the_sdk.validate_json(block.split("data: ")[1])
+    for end, expected in ends.items():
+
+        async def serve(call: Call, end: str = end) -> None:
+            await call.begin_stream()
+            await call.send(says + end)
+            # A server that leaves its line open keeps nobody waiting.
+            await (call.until_hung_up() if len(provider.calls) == 1 else call.end_stream())
+
+        provider.serve = serve
+        async with aclosing(model.answer(asked)) as stream:
+            *_, last = [event async for event in stream]
+        assert expected in (last, getattr(last, "error_type", None))
+    for call in provider.calls:
+        assert (call.body["store"], call.body["max_output_tokens"]) == (False, 16)
+        assert call.body["text"] == {"format": {"type": "json_object"}}
+        assert [message["role"] for message in call.body["input"]] == ["system", "user"]
+    await model.close()
+
+
+def _failed_response(code: str) -> str:
+    error = {"code": code, "message": "It broke."}
+    return wire.responses_event("response.failed", response=wire.responses_object("failed", error=error))
+
+
 async def test_chunks_cut_anywhere(protocol: Protocol, provider: Provider, model: AnswerModel) -> None:
     async def serve(call: Call) -> None:
         await call.begin_stream()
         whole = protocol.begin() + protocol.piece("Zwölf Bürger ") + protocol.piece("zögen um.")
         for i in range(0, len(whole), 7):
             await call.send(whole[i : i + 7])
-        end = wire.openai_chunk(finish="stop") if protocol is OPENAI else wire.anthropic_ends()
-        await call.send(end)
+        await call.send(protocol.end())
         await call.end_stream()
 
     provider.serve = serve
@@ -352,7 +431,7 @@ async def test_the_window_is_what_the_server_says_or_unknown(
 ) -> None:
     openais = {"id": "m", "object": "model", "created": 1, "owned_by": "me", "max_model_len": 4096}
     anthropics = {"id": "m", "type": "model", "display_name": "M", "created_at": "2026-01-01T00:00:00Z"}
-    known = openais if protocol is OPENAI else anthropics | {"max_input_tokens": 4096}
+    known = anthropics | {"max_input_tokens": 4096} if protocol is ANTHROPIC else openais
 
     async def tells(call: Call) -> None:
         assert call.path.startswith("/v1/models/m")

@@ -18,6 +18,7 @@ class Call:
     headers: dict[str, str]
     body: dict[str, Any]
     writer: asyncio.StreamWriter
+    method: str = "POST"
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -44,8 +45,12 @@ class Call:
 
     async def answer(self, status: str, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
-        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-        await self.raw(head.encode() + data)
+        await self.answer_bytes(status, data)
+
+    async def answer_bytes(self, status: str, data: bytes) -> None:
+        """The connection ends with it, as one call is all that is served on it."""
+        lines = ("Content-Type: application/json", f"Content-Length: {len(data)}", "Connection: close")
+        await self.raw("\r\n".join((f"HTTP/1.1 {status}", *lines, "", "")).encode() + data)
 
     async def until_hung_up(self) -> None:
         await self.hung_up.wait()
@@ -100,7 +105,8 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> C
     headers = dict(line.split(": ", 1) for line in head[1:] if line)
     headers = {name.lower(): value for name, value in headers.items()}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Call(head[0].split(" ")[1], headers, json.loads(body or b"{}"), writer)
+    method, path, _ = head[0].split(" ")
+    return Call(path, headers, json.loads(body or b"{}"), writer, method)
 
 
 async def _watch(reader: asyncio.StreamReader, call: Call) -> None:
@@ -197,6 +203,65 @@ def anthropic_says(*texts: str, finish: str = "end_turn") -> Serve:
         for text in texts:
             await call.send(anthropic_text(text))
         await call.send(anthropic_ends(finish))
+        await call.end_stream()
+
+    return serve
+
+
+def responses_event(kind: str, **data: Any) -> str:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, 'sequence_number': 1, **data})}\n\n"
+
+
+RESPONSES_USAGE = {
+    "input_tokens": 120, "input_tokens_details": {"cached_tokens": 100, "cache_write_tokens": 0},
+    "output_tokens": 9, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 129,
+}  # fmt: skip
+
+
+def responses_object(status: str, **more: Any) -> dict[str, Any]:
+    """A response as OpenAI's Responses API shows it in its events."""
+    return {
+        "id": "resp_1", "object": "response", "created_at": 1_790_000_000, "model": "test-model-2026", "status": status,
+        "output": [], "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "tools": [],
+        "parallel_tool_calls": True, "tool_choice": "auto", "temperature": 1.0, "top_p": 1.0, "usage": None, **more,
+    }  # fmt: skip
+
+
+def responses_begins() -> str:
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+    return (
+        responses_event("response.created", response=responses_object("in_progress"))
+        + responses_event("response.in_progress", response=responses_object("in_progress"))
+        + responses_event("response.output_item.added", output_index=0, item=message)
+        + responses_event("response.content_part.added", item_id="msg_1", output_index=0, content_index=0, part=part)
+    )
+
+
+def responses_text(text: str, kind: str = "response.output_text.delta") -> str:
+    more: dict[str, Any] = {"logprobs": []} if kind == "response.output_text.delta" else {}
+    return responses_event(kind, item_id="msg_1", output_index=0, content_index=0, delta=text, **more)
+
+
+def responses_ends(reason: str = "completed") -> str:
+    """``reason``: completed, refusal, or that of an incomplete response."""
+    before = responses_text("I will not.", "response.refusal.delta") if reason == "refusal" else ""
+    if reason in ("completed", "refusal"):
+        whole = responses_object("completed", usage=RESPONSES_USAGE)
+        return before + responses_event("response.completed", response=whole)
+    cut = responses_object("incomplete", incomplete_details={"reason": reason}, usage=RESPONSES_USAGE)
+    return responses_event("response.incomplete", response=cut)
+
+
+def responses_says(*texts: str, finish: str = "completed") -> Serve:
+    """A whole, well-formed answer in these pieces."""
+
+    async def serve(call: Call) -> None:
+        await call.begin_stream()
+        await call.send(responses_begins())
+        for text in texts:
+            await call.send(responses_text(text))
+        await call.send(responses_ends(finish))
         await call.end_stream()
 
     return serve

@@ -197,12 +197,14 @@ async def test_continue_is_delivered_again_and_is_no_attempt(bench: Bench) -> No
     async def handle(_fact: AssetDeleted, delivery: Delivery) -> None:
         attempts.append(delivery.attempt)
         if len(attempts) < 4:
-            raise Continue
+            raise Continue(0 if len(attempts) < 3 else topology.DELAYS[0])
         async with delivery.record():
             pass
 
     await bench.listen(handle)
     await bench.say(deleted())
+    # The last time not at once.
+    await eventually(lambda: _is(bench.depth(topology.delay_name(topology.DELAYS[0])), 1))
     await eventually(lambda: _is(bench.count("inbox"), 1))
     assert attempts == [1, 1, 1, 1]
 

@@ -134,17 +134,17 @@ def _of_value(kind: ItemKind, section: str | None, value: object) -> Iterator[It
         for element in cast("list[Any]", value):
             yield from _of_value(kind, section, element)
     elif isinstance(value, str):
-        yield _item(kind, value, (), None, None, section)
+        yield read_item(kind, value, (), None, None, section)
     elif isinstance(value, dict):
         given = cast("dict[str, Any]", value)
         text = _first(given, _TEXTS if kind != "chapter" else ("title", "name", *_TEXTS))
         if text is not None:
-            yield _item(kind, text, _numbers(given), _first(given, _WHO), _first(given, _WHEN), section)
+            yield read_item(kind, text, _numbers(given), _first(given, _WHO), _first(given, _WHEN), section)
         elif kind == "speaker":
             # {"Anna": "wants to move", …}
             for name, view in given.items():
                 if isinstance(view, str):
-                    yield _item(kind, view, (), name, None, section)
+                    yield read_item(kind, view, (), name, None, section)
 
 
 def _of_lines(text: str, sections: Sequence[str]) -> Iterator[Item]:
@@ -159,13 +159,18 @@ def _of_lines(text: str, sections: Sequence[str]) -> Iterator[Item]:
             said = _BULLET.sub("", line).strip(" *")
             name, colon, rest = said.partition(":")
             if kind == "speaker" and colon and len(name) <= _LONGEST_NAME:
-                yield _item(kind, rest, (), name.strip(" *"), None, section)
+                yield read_item(kind, rest, (), name.strip(" *"), None, section)
             else:
-                yield _item(kind, said, (), None, None, section)
+                yield read_item(kind, said, (), None, None, section)
 
 
-def _item(
-    kind: ItemKind, text: str, numbers: Sequence[int], who: str | None, when: str | None, section: str | None
+def read_item(
+    kind: ItemKind,
+    text: str,
+    numbers: Sequence[int] = (),
+    who: str | None = None,
+    when: str | None = None,
+    section: str | None = None,
 ) -> Item:
     """Numbers in the text itself count too, and leave it."""
     inside = [int(n) for marker in _NUMBERS.findall(text) for n in _DIGITS.findall(marker)]

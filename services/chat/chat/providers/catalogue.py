@@ -25,6 +25,7 @@ class Profile(_Entry):
     base_url: str = Field(pattern=r"^https?://")
     needs_key: bool = True
     context_tokens: int = Field(default=8_192, ge=1024)
+    api: Literal["completions", "responses"] = "completions"
     limit_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     system_role: Literal["system", "developer", "user"] = "system"
     counts_tokens: bool = True

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
@@ -34,15 +34,22 @@ def failure(error: Exception) -> Failed:
     return failures.broken(repr(error.__cause__ or error))
 
 
-async def read_objects(chunks: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, Any]]:
-    """The data of each event, up to OpenAI's ``[DONE]``; ``chunks`` may be cut anywhere. Raises Unreadable."""
+async def read_objects(chunks: AsyncIterator[bytes], ends: Collection[str] = ()) -> AsyncGenerator[dict[str, Any]]:
+    """The data of each event, up to OpenAI's ``[DONE]``, or one whose ``type`` is among ``ends``.
+
+    ``chunks`` may be cut anywhere. Raises Unreadable.
+    """
     events = _Events()
     async for chunk in chunks:
         for data in events.feed(chunk):
             if data.startswith(b"[DONE]"):
                 await _read_rest(chunks)
                 return
-            yield _object(data)
+            found = _object(data)
+            yield found
+            if ends and word(found.get("type")) in ends:
+                await _read_rest(chunks)
+                return
     # Some servers leave out the empty line behind the last event.
     for data in events.feed(b"\n\n"):
         if not data.startswith(b"[DONE]"):
@@ -115,3 +122,22 @@ def _object(data: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Unreadable(f"no JSON object: {data[:60]!r}")
     return cast("dict[str, Any]", found)
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """An object, or an empty one where there is something else."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def first(values: object) -> Mapping[str, Any]:
+    """The first object of a list, or an empty one."""
+    found = cast("list[object]", values) if isinstance(values, list) else []
+    return mapping(found[0]) if found else {}
+
+
+def word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def number(value: object) -> int | None:
+    return value if isinstance(value, int) else None

@@ -1,22 +1,32 @@
-"""Answers by any OpenAI-compatible chat completions API: OpenAI, xAI, Gemini, OpenRouter, vLLM, Ollama and others."""
+"""Answers by OpenAI and all who speak its protocol, xAI, Gemini, OpenRouter, vLLM, Ollama and others, in either way."""
 
-from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, Protocol
 
 import openai
-from openai.types.chat import ChatCompletionChunk
 
-from chat.domain.attachments import Attachment
-from chat.domain.prompt import Prompt
-from chat.providers import event_stream, failures
+from chat.providers import completions, event_stream, failures, responses
 from chat.providers.catalogue import Profile
-from chat.providers.model import Done, Event, Failed, Request, Text, Usage
+from chat.providers.model import Event, Failed, Request
 
 # What servers call the size of a model's window: vLLM, OpenRouter, LM Studio, and others after them.
 _WINDOWS = ("max_model_len", "context_length", "max_context_length", "context_window")
-_REASONS: dict[str, Literal["stop", "length", "refusal"]] = {"length": "length", "content_filter": "refusal"}
+
+
+class _Way(Protocol):
+    """One of the modules that know how to ask, and how the reply reads."""
+
+    @property
+    def AS_JSON(self) -> Mapping[str, Any]:  # noqa: N802
+        """What holds the model to one JSON object."""
+        ...
+
+    async def ask(
+        self, client: openai.AsyncOpenAI, profile: Profile, request: Request, more: Mapping[str, Any], /
+    ) -> openai.AsyncStream[Any]: ...
+
+    def read(self, stream: openai.AsyncStream[Any], /) -> AsyncGenerator[Event]: ...
 
 
 class OpenAi:
@@ -38,6 +48,7 @@ class OpenAi:
             max_retries=retries,
         )
         self._profile = profile
+        self._way: _Way = responses if profile.api == "responses" else completions
         # Models whose server refused to hold them to JSON: they are asked for it in words alone.
         self._without_json: set[str] = set()
 
@@ -48,7 +59,7 @@ class OpenAi:
             stream = await self._begin(client, request)
             begun = True
             async with stream:
-                async for event in _read(event_stream.read_objects(stream.response.aiter_bytes())):
+                async for event in self._way.read(stream):
                     yield event
         except openai.APIError as error:
             yield replace(_failure(error), in_stream=begun)
@@ -65,56 +76,16 @@ class OpenAi:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _begin(self, client: openai.AsyncOpenAI, request: Request) -> openai.AsyncStream[ChatCompletionChunk]:
+    async def _begin(self, client: openai.AsyncOpenAI, request: Request) -> openai.AsyncStream[Any]:
         """A server that refuses to hold its model to JSON is asked again without."""
         if not request.as_json or request.model in self._without_json:
-            return await self._create(client, request)
+            return await self._way.ask(client, self._profile, request, {})
         try:
-            return await self._create(client, request, response_format={"type": "json_object"})
+            return await self._way.ask(client, self._profile, request, self._way.AS_JSON)
         except (openai.BadRequestError, openai.UnprocessableEntityError):
-            stream = await self._create(client, request)
+            stream = await self._way.ask(client, self._profile, request, {})
         self._without_json.add(request.model)
         return stream
-
-    async def _create(
-        self, client: openai.AsyncOpenAI, request: Request, **more: Any
-    ) -> openai.AsyncStream[ChatCompletionChunk]:
-        return await client.chat.completions.create(
-            model=request.model,
-            messages=self._messages(request.prompt),
-            stream=True,
-            **self._more(request),
-            **more,
-        )
-
-    def _messages(self, prompt: Prompt) -> list[Any]:
-        if self._profile.system_role == "user":
-            return [{"role": "user", "content": _content(prompt, f"{prompt.system}\n\n")}]
-        return [
-            {"role": self._profile.system_role, "content": prompt.system},
-            {"role": "user", "content": _content(prompt)},
-        ]
-
-    def _more(self, request: Request) -> dict[str, Any]:
-        more: dict[str, Any] = {self._profile.limit_name: request.max_tokens}
-        if self._profile.counts_tokens:
-            more["stream_options"] = {"include_usage": True}
-        return more
-
-
-def _content(prompt: Prompt, before: str = "") -> str | list[dict[str, Any]]:
-    """Parts only where there are attachments: many servers know nothing but text."""
-    if not prompt.attachments:
-        return before + prompt.user
-    material, asked = ({"type": "text", "text": text} for text in (before + prompt.material, prompt.asked))
-    return [material, *(_part(one) for one in prompt.attachments), asked]
-
-
-def _part(attachment: Attachment) -> dict[str, Any]:
-    url = f"data:{attachment.media_type};base64,{b64encode(attachment.data).decode('ascii')}"
-    if attachment.kind == "pdf":
-        return {"type": "file", "file": {"filename": attachment.name, "file_data": url}}
-    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _failure(error: openai.APIError) -> Failed:
@@ -127,56 +98,3 @@ def _failure(error: openai.APIError) -> Failed:
             return failures.broken(repr(error.__cause__ or error))
         case _:
             return failures.reported(error.message)
-
-
-async def _read(chunks: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[Event]:
-    """A stream that ends without saying why has been cut. Nothing in it need have the form that it should have."""
-    reason: str | None = None
-    async for chunk in chunks:
-        if error := chunk.get("error"):
-            yield _reported(error)
-            return
-        if usage := _mapping(chunk.get("usage")):
-            yield _usage(usage)
-        choice = _first(chunk.get("choices"))
-        text = _mapping(choice.get("delta")).get("content")
-        if isinstance(text, str) and text:
-            yield Text(text)
-        reason = _word(choice.get("finish_reason")) or reason
-    yield _end(reason)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _first(choices: object) -> Mapping[str, Any]:
-    """Empty in the chunk that tells the usage."""
-    found = cast("list[object]", choices) if isinstance(choices, list) else []
-    return _mapping(found[0]) if found else {}
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    details = _mapping(usage.get("prompt_tokens_details"))
-    cached = _count(details.get("cached_tokens")) or 0
-    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), cached)
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def _reported(error: object) -> Failed:
-    """Under status 200 only the words tell what happened."""
-    message = _word(_mapping(error).get("message")) or _word(error) or "an error in its stream"
-    return replace(failures.reported(message), in_stream=True)
-
-
-def _end(reason: str | None) -> Done | Failed:
-    if reason is None:
-        return failures.broken("the stream ended early")
-    return Done(_REASONS.get(reason, "stop"))
