@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.chat.passages import passage
 
 FACT, ACCOUNT, TIME = "Who lives there?", "What did Anna say about the farm?", "When do they go?"
+DISCUSSION = "What did they think about the farm?"
 
 
 def scored(question: str, scores: list[float], talk: Passage | None = None) -> list[Candidate]:
@@ -47,6 +48,33 @@ def test_an_account_does_not_reach_back_over_other_things() -> None:
     assert quotes(FACT, [0.7, 0.3, 0.8]) == ["abc"]
     assert quotes(ACCOUNT, [0.7, 0.3, 0.8]) == ["c"]
     assert quotes(ACCOUNT, [0.1, 0.7, 0.8]) == ["bc"]
+
+
+def test_a_discussion_is_the_talk_that_follows_whatever_its_lines_score() -> None:
+    assert quotes(DISCUSSION, [0.3, 0.8, 0.0, -0.4, 0.1]) == ["abcde"]
+    assert quotes(ACCOUNT, [0.3, 0.8, 0.0, -0.4, 0.1]) == ["b"]
+
+
+def talk_of(question: str, best: int) -> str:
+    """The first quote from eight lines of 100 letters each, of which this one is the best."""
+    long = passage([letter * 100 for letter in "abcdefgh"])
+    scores = [0.8 if i == best else 0.0 for i in range(8)]
+    [first, *_] = best_spans(read_question(question), scored(question, scores, long), 1)
+    return "".join(word[0] for word in first.text.split())
+
+
+def test_a_discussion_opens_at_its_best_line_and_is_no_longer_than_a_quote_may_be() -> None:
+    assert talk_of(DISCUSSION, 1) == "bcdef"
+
+
+def test_what_led_to_it_fills_the_quote_where_the_passage_ends() -> None:
+    assert talk_of(DISCUSSION, 6) == "defgh"
+
+
+def test_a_discussion_is_told_by_places_that_would_not_do_for_a_fact() -> None:
+    found = in_passages({"a": (0.8, 0), "b": (0.5, 400), "c": (0.3, 800)}, [0.0, 0.0, 0.0])
+    assert [span.text[5] for span in best_spans(read_question(FACT), found, 3)] == ["a"]
+    assert [span.text[5] for span in best_spans(read_question(DISCUSSION), found, 3)] == ["a", "b"]
 
 
 def test_a_date_is_one_line() -> None:
@@ -100,7 +128,7 @@ def test_nearest_lines_for_a_person_to_judge() -> None:
     assert len(nearest_spans(scored(FACT, [0.1, 0.0]), 3)) == 1
 
 
-@given(st.lists(st.floats(-0.5, 1), min_size=1, max_size=12), st.sampled_from([FACT, ACCOUNT, TIME]))
+@given(st.lists(st.floats(-0.5, 1), min_size=1, max_size=12), st.sampled_from([FACT, ACCOUNT, DISCUSSION, TIME]))
 def test_quotes_are_verbatim_and_never_overlap(scores: list[float], question: str) -> None:
     spans = best_spans(read_question(question), scored(question, scores), 3)
     assert 1 <= len(spans) <= 3

@@ -6,7 +6,8 @@ from typing import Literal
 
 from chat.domain import wording
 
-Wants = Literal["amount", "count", "time", "duration", "account", "fact"]
+# An account is what somebody said, a discussion what was said for and against: it takes a whole stretch of talk.
+Wants = Literal["amount", "count", "time", "duration", "discussion", "account", "fact"]
 
 _REPORTING = (
     r"(?:say|said|saying|think|thought|mention|mentioned|suggest|suggested|propose|proposed|recommend|recommended|"
@@ -32,18 +33,32 @@ _REQUEST = re.compile(
     rf"(?:(?:discussions?|conversations?|talks?|opinions?|views?|ideas?|thoughts?)\s+{_ABOUT}\s+)?(?P<topic>[^?]{{3,}})",
     re.IGNORECASE,
 )
+_DEBATING = (
+    r"(?:discuss(?:ed|ing)?|talk(?:ed)?|debated?|think|thought|feel|felt|argued?|disagreed?|elaborated?|comment(?:ed)?|"
+    r"respond(?:ed)?|explain(?:ed)?|describe|introduced?|approach(?:ed)?)"
+)
+_DEBATE = (
+    r"(?:discussions?|conversations?|talks?|debates?|controvers(?:y|ies)|arguments?|opinions?|views?|comments?|"
+    r"conclusions?|presentations?)"
+)
+_ON = r"(?:about|of|on|over|towards?|regarding|concerning)"
 _WANTS: tuple[tuple[re.Pattern[str], Wants], ...] = (
     (re.compile(r"\bhow\s+(?:long|often)\b", re.I), "duration"),
     (re.compile(r"\bhow\s+many\b|\bwhat\s+(?:number|share|percentage)\b", re.I), "count"),
+    (
+        re.compile(
+            rf"\bsummari[sz]e\b|^\W*(?:(?:please|and|so|but)\s+)?(?:recap|outline|describe|explain|why)\b|"
+            rf"^\W*(?:what|how)(?:['’]s|\s+{_AUXILIARY})\s.*?\b(?:{_DEBATING}\b|{_DEBATE}\s+(?:\w+\s+)?{_ON}\b)",
+            re.I,
+        ),
+        "discussion",
+    ),
     (
         re.compile(r"\bhow\s+(?:much|high|large|big|expensive)\b|\bwhat\b.*\b(?:cost|price|rate|fee|budget)s?\b", re.I),
         "amount",
     ),
     (re.compile(r"^\W*(?:and\s+)?when\b|\b(?:what|which)\s+(?:time|date|day|month|year)\b", re.I), "time"),
-    (
-        re.compile(rf"^\W*(?:why\b|how\s+{_AUXILIARY}\b|what\b.*\b{_REPORTING}\b)|\bsummari[sz]e\b", re.I),
-        "account",
-    ),
+    (re.compile(rf"^\W*(?:how\s+{_AUXILIARY}\b|what\b.*\b{_REPORTING}\b)", re.I), "account"),
 )
 
 # A draft has no question marks; "what did you", "how much would", "can they", "what about" give a question away.

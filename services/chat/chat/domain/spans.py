@@ -14,6 +14,8 @@ _NEARLY = 0.75
 _GOES_ON = 0.6
 _LONGEST_QUOTE = 600
 _AS_GOOD = 0.8
+# A discussion is told by what is said in several places, each of which may hold few of the question's words.
+_WORTH_READING = 0.5
 # What standing best among the passages found is worth beside a line's own score. Half or one and a half times of it
 # does about as well on QMSum.
 _STANDING = 0.8
@@ -40,27 +42,28 @@ def best_spans(question: Question, candidates: Sequence[Candidate], most: int) -
     Talk comes back to its subjects: places apart tell more than one place twice, so that those come before the rest.
     """
     spans: list[Span] = []
-    good = _good([c for c in candidates if not c.asks] or list(candidates))
+    share = _WORTH_READING if question.wants == "discussion" else _AS_GOOD
+    good = _good([c for c in candidates if not c.asks] or list(candidates), share)
     for apart in (True, False):
         for candidate in good:
             if len(spans) == most:
                 return spans
             if spans and not _adds(question, candidate):
                 continue
-            span = _stretch(question, candidate, candidates)
+            span = _quote(question, candidate, candidates)
             if not any(_touch(span, taken) or (apart and _beside(span, taken)) for taken in spans):
                 spans.append(span)
     return spans
 
 
-def _good(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The one with the highest score, then those whose merit comes near to the greatest, by it."""
+def _good(candidates: Sequence[Candidate], share: float) -> list[Candidate]:
+    """The one with the highest score, then those whose merit is at least this ``share`` of the greatest, by it."""
     if not candidates:
         return []
     best = max(candidates, key=lambda c: c.score)
     top = max(c.passage.score for c in candidates)
     ranked = sorted(((_merit(c, top), c) for c in candidates if c is not best), key=lambda pair: -pair[0])
-    least = _AS_GOOD * max(_merit(best, top), *(merit for merit, _ in ranked[:1]), 0.0)
+    least = share * max(_merit(best, top), *(merit for merit, _ in ranked[:1]), 0.0)
     return [best, *(c for merit, c in ranked if merit >= least)]
 
 
@@ -70,13 +73,28 @@ def _merit(candidate: Candidate, top: float) -> float:
 
 
 def _adds(question: Question, candidate: Candidate) -> bool:
-    return question.wants in ("account", "fact") or gives(question.wants, candidate.text)
+    return question.wants in ("discussion", "account", "fact") or gives(question.wants, candidate.text)
 
 
 def nearest_spans(candidates: Sequence[Candidate], most: int) -> list[Span]:
     """The nearest lines as they are, for a person to judge when there is no answer."""
     ranked = sorted(candidates, key=lambda c: (c.asks, -c.relevance))
     return [Span(c.passage, c.line.start, c.line.end) for c in ranked[:most] if c.relevance > 0]
+
+
+def _quote(question: Question, best: Candidate, candidates: Sequence[Candidate]) -> Span:
+    return _talk(best, candidates) if question.wants == "discussion" else _stretch(question, best, candidates)
+
+
+def _talk(best: Candidate, candidates: Sequence[Candidate]) -> Span:
+    """The best line and what is said after it, in whole lines; what led to it, where the passage ends too soon."""
+    lines = [candidate.line for candidate in candidates if candidate.passage is best.passage]
+    first = last = lines.index(best.line)
+    while last + 1 < len(lines) and lines[last + 1].end - lines[first].start <= _LONGEST_QUOTE:
+        last += 1
+    while last + 1 == len(lines) and first > 0 and lines[last].end - lines[first - 1].start <= _LONGEST_QUOTE:
+        first -= 1
+    return Span(best.passage, lines[first].start, lines[last].end)
 
 
 def _stretch(question: Question, best: Candidate, candidates: Sequence[Candidate]) -> Span:
