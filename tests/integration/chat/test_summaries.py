@@ -136,7 +136,7 @@ async def desk(
         try:
             yield Desk(house, service, user_id, collection_id, await house.world.asset(collection_id))
         finally:
-            await service.db.close()
+            await service.stop()
 
 
 @dataclass

@@ -42,7 +42,7 @@ async def service(fresh_database: Databases, store_url: str, world: World) -> As
     )
     await service.db.open()
     yield service
-    await service.db.close()
+    await service.stop()
 
 
 @pytest.fixture

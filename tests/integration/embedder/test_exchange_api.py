@@ -44,7 +44,7 @@ async def service(
     )
     await service.db.open()
     yield service
-    await service.db.close()
+    await service.stop()
 
 
 @pytest.fixture

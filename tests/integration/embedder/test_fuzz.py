@@ -81,7 +81,7 @@ async def send(fresh_database: Databases, store_url: str, world: World) -> Async
     transport = httpx.ASGITransport(service.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://embedder", headers=headers) as client:
         yield client.request
-    await service.db.close()
+    await service.stop()
 
 
 def check(answer: httpx.Response) -> dict[str, Any]:

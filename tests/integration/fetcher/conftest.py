@@ -292,7 +292,7 @@ async def make_house(
 
     yield make
     for service in services:
-        await service.db.close()
+        await service.stop()
 
 
 @pytest.fixture
