@@ -13,7 +13,7 @@ setup: ## Install what is needed: virtual environment, rabbitmq-server, ffmpeg; 
 setup-whisperx: setup ## Install the second environment, with torch, that tests/whisperx runs in (7 GB); make test does
 	@scripts/setup-whisperx.sh
 
-setup-peers: setup ## Install the libraries that `make bench ARGS=peers` measures search against (900 MB)
+setup-peers: setup ## Install what `make bench` measures search and streams against (1.2 GB)
 	@scripts/setup-peers.sh
 
 demo: setup ## Transcribe the demo recording, ask six questions, check every answer, stop everything

@@ -67,7 +67,7 @@ def _in_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-def _service_urls(admin: str) -> dict[str, str]:
+def service_urls(admin: str) -> dict[str, str]:
     parts = urlsplit(admin)
     place = parts.netloc.rpartition("@")[2]
     return {
@@ -139,7 +139,7 @@ def migrated_template(postgres_url: str) -> str:
     async def make() -> None:
         await _run(postgres_url, f"CREATE DATABASE {TEMPLATE}")
         admin = _in_database(postgres_url, TEMPLATE)
-        await bootstrap.migrate(admin, _service_urls(admin))
+        await bootstrap.migrate(admin, service_urls(admin))
 
     asyncio.run(make())
     return TEMPLATE
@@ -151,7 +151,7 @@ async def fresh_database(postgres_url: str, migrated_template: str) -> AsyncGene
     name = f"t_{uuid4().hex[:12]}"
     await copy_database(postgres_url, migrated_template, name)
     admin = _in_database(postgres_url, name)
-    yield Databases(admin, _service_urls(admin))
+    yield Databases(admin, service_urls(admin))
     await _run(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -161,7 +161,7 @@ async def core_database(postgres_url: str) -> AsyncGenerator[Databases]:
     name = f"c_{uuid4().hex[:12]}"
     await _run(postgres_url, f"CREATE DATABASE {name}")
     admin = _in_database(postgres_url, name)
-    databases = Databases(admin, {"chat": _service_urls(admin)["chat"]})
+    databases = Databases(admin, {"chat": service_urls(admin)["chat"]})
     connection = await asyncpg.connect(admin)
     await bootstrap.bootstrap(connection, databases.urls)
     await connection.close()

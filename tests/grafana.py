@@ -27,6 +27,12 @@ DASHBOARDS = dashboards.DASHBOARDS
 
 def plain(expression: str) -> str:
     """As Grafana sends it with all choices left as they are, over ten seconds."""
-    for name, value in {"$__rate_interval": "10s", "$__range": "60s", "$service": ".*", "$price": "2.5"}.items():
+    for name, value in {
+        "$__rate_interval": "10s",
+        "$__range": "60s",
+        "$service": ".*",
+        "$kind": ".*",
+        "$price": "2.5",
+    }.items():
         expression = expression.replace(name, value)
     return expression

@@ -74,6 +74,10 @@ class Prometheus:
         count = int(end - start) + 1
         return [_filled(series["values"], start, count) for series in found["result"]]
 
+    def series(self, selector: str) -> list[dict[str, str]]:
+        """The labels of every series that was seen of what is chosen."""
+        return self.ask("/api/v1/series", **{"match[]": selector})
+
     def rules(self) -> list[dict[str, Any]]:
         return [rule for group in self.ask("/api/v1/rules")["groups"] for rule in group["rules"]]
 

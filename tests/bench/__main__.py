@@ -2,18 +2,20 @@
 
 Messaging has four parts that can be named too: consuming, relaying, poison, backlog. So has speech: engines, speakers,
 scheduling, sharing. ``gpu`` runs only when it is named, and only where there is one; ``peers`` (see
-`bench.peers.run`) only when it is named, first and with options of its own.
+`bench.peers.run`) only when it is named, first and with options of its own. ``streaming --litellm`` measures LiteLLM's
+proxy in the same rounds. ``answers`` runs only when it is named: it reads the file that EARSHOT_QMSUM names.
 """
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from bench import broker_away, ingest, search, streaming, whole
+from bench import answers, broker_away, ingest, litellm_proxy, search, streaming, whole
 from bench.lines import HEADS, Line
 from bench.messaging import backlog, consuming, poison, relaying
 from bench.messaging.ground import prepared
 from bench.peers import run as peers
+from bench.peers.peer import HOW_TO_GET
 from bench.speech import engines, scheduling, sharing, speakers
 from common.logs import configure_logging
 from rich.console import Console
@@ -30,6 +32,7 @@ SPEECH: Mapping[str, Callable[[], Awaitable[list[Line]]]] = {
 }
 GPU = "gpu"
 PEERS = "peers"
+ANSWERS = "answers"
 console = Console()
 
 
@@ -71,9 +74,19 @@ async def run_speech(wanted: Sequence[str]) -> None:
 
 def run_whole_with_others(wanted: Sequence[str]) -> None:
     if "streaming" in wanted:
-        show("Streams of answers", HEADS, [line.cells for line in asyncio.run(streaming.run())])
+        beside = litellm_proxy.FLAG in wanted
+        if beside and not litellm_proxy.installed():
+            sys.exit(f"LiteLLM's proxy is not installed: {HOW_TO_GET}")
+        show("Streams of answers", HEADS, [line.cells for line in asyncio.run(streaming.run(litellm=beside))])
     if "broker-away" in wanted:
         show("The gateway while the broker is away", broker_away.HEADS, asyncio.run(broker_away.run()))
+
+
+def run_answers() -> None:
+    path = answers.qmsum()
+    if path is None:
+        sys.exit("EARSHOT_QMSUM names no file: the validation split of QMSum, as JSON lines")
+    show("Answers without a model", HEADS, [line.cells for line in asyncio.run(answers.run(path))])
 
 
 def main() -> None:
@@ -81,7 +94,7 @@ def main() -> None:
     if sys.argv[1:2] == [PEERS]:
         sys.exit(peers.main(sys.argv[2:]))
     wanted = sys.argv[1:] or SECTIONS
-    known = (*SECTIONS, *MESSAGING, *SPEECH, GPU, PEERS)
+    known = (*SECTIONS, *MESSAGING, *SPEECH, GPU, PEERS, ANSWERS, litellm_proxy.FLAG)
     if unknown := set(wanted) - set(known):
         sys.exit(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     if {"rest", "overhead"} & set(wanted):
@@ -94,6 +107,8 @@ def main() -> None:
         show("Indexing (medians, recording by recording)", ingest.HEADS, ingest.main())
     if {"speech", *SPEECH} & set(wanted):
         asyncio.run(run_speech(wanted))
+    if ANSWERS in wanted:
+        run_answers()
     if GPU in wanted:
         speakers.run_with_torch("bench.speech.gpu")
     run_whole_with_others(wanted)

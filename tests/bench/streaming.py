@@ -1,21 +1,26 @@
 """Streams of answers through gateway and chat, beside the same streams straight from the model's server.
 
-The server, in this process, thinks for a while and then says one word after the other at a fixed pace. Measured is how
-long the first word, which is what readers wait for, is under way from the moment in which the server sent it. Searching
-and comparing come before the model is asked; what they take is printed apart. Every word must arrive, in its place.
+The clock of a word begins when the model's server, in this process, sends it, and ends when a reader, in this process
+too, has it. All questions of a round are asked at once. The server waits until all have reached it, so that all streams
+run at the same time and nothing else does, and then says to each one word after the other at a fixed pace, each stream
+at its own moments. What comes before, searching and comparing, is printed apart, as is the whole from the question
+to its first word, and what processors did. Every word must arrive, in its place.
 """
 
 import asyncio
 import json
 import re
 import statistics
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import httpx
+from bench import litellm_proxy
 from bench.lines import Line
 from stack.testing import ThrowawayStack
 
@@ -38,6 +43,12 @@ class ModelServer:
     port: int = 0
     asked: dict[int, float] = field(default_factory=dict[int, float])
     sent: dict[int, float] = field(default_factory=dict[int, float])
+    _expected: int = 0
+    _all_there: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def expect(self, streams: int) -> None:
+        """So many are asked for next, and begin together."""
+        self._expected, self._all_there = len(self.asked) + streams, asyncio.Event()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -54,7 +65,11 @@ class ModelServer:
     async def _say(self, number: int, writer: asyncio.StreamWriter) -> None:
         self.asked[number] = perf_counter()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
-        await asyncio.sleep(THINKING_SECONDS)
+        if len(self.asked) == self._expected:
+            self._all_there.set()
+        await self._all_there.wait()
+        # Between the words of one stream, one of each other.
+        await asyncio.sleep(THINKING_SECONDS + number % STREAMS / STREAMS / PER_SECOND)
         begun = perf_counter()
         for n, word in enumerate(words_of(number)):
             await asyncio.sleep(max(0.0, begun + n / PER_SECOND - perf_counter()))
@@ -91,10 +106,12 @@ async def model_server() -> AsyncGenerator[ModelServer]:
 
 @dataclass(frozen=True)
 class Stream:
-    """Milliseconds that the first words were under way, and from the question until the model was asked."""
+    """Milliseconds that the first words were under way, from the question until the model was asked, and until the
+    first words were there without the time that the model took."""
 
     first_ms: float
     before_ms: float
+    whole_ms: float
     text: str
 
 
@@ -109,23 +126,29 @@ async def through(http: httpx.AsyncClient, server: ModelServer, number: int) -> 
             elif line.startswith("data: ") and event == "content":
                 arrived = arrived or perf_counter()
                 text += json.loads(line.removeprefix("data: "))["content"]
-    return Stream(1000 * (arrived - server.sent[number]), 1000 * (server.asked[number] - asked), text)
+    return _stream(server, number, asked, arrived, text)
 
 
-async def straight(http: httpx.AsyncClient, server: ModelServer, number: int) -> Stream:
-    """As a client of the model's server itself."""
+def _stream(server: ModelServer, number: int, asked: float, arrived: float, text: str) -> Stream:
+    first, before = arrived - server.sent[number], server.asked[number] - asked
+    return Stream(1000 * first, 1000 * before, 1000 * (first + before), text)
+
+
+async def straight(http: httpx.AsyncClient, server: ModelServer, number: int, base: str = "") -> Stream:
+    """As a client of the model's server itself, or of a proxy before it."""
     body = {"model": "bench", "stream": True, "messages": [{"role": "user", "content": f"How much ({number})?"}]}
     text, arrived, asked = "", 0.0, perf_counter()
-    url = f"http://127.0.0.1:{server.port}/v1/chat/completions"
+    url = f"{base or f'http://127.0.0.1:{server.port}'}/v1/chat/completions"
     async with http.stream("POST", url, json=body) as answer:
         async for line in answer.aiter_lines():
             if line.startswith("data: {"):
                 arrived = arrived or perf_counter()
-                text += json.loads(line.removeprefix("data: "))["choices"][0]["delta"].get("content", "")
-    return Stream(1000 * (arrived - server.sent[number]), 1000 * (server.asked[number] - asked), text)
+                text += json.loads(line.removeprefix("data: "))["choices"][0]["delta"].get("content") or ""
+    return _stream(server, number, asked, arrived, text)
 
 
 async def _round(ask: Any, http: httpx.AsyncClient, server: ModelServer, numbers: Sequence[int]) -> list[Stream]:
+    server.expect(len(numbers))
     found: list[Stream] = await asyncio.gather(*(ask(http, server, number) for number in numbers))
     for number, stream in zip(numbers, found, strict=True):
         own = [word for word in stream.text.split() if "-" in word]
@@ -140,7 +163,17 @@ def _share(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def _lines(ours: list[Stream], plain: list[Stream]) -> list[Line]:
+def _processors(stack: ThrowawayStack) -> dict[str, float]:
+    """Seconds of processors so far, by process."""
+    found: dict[str, float] = {}
+    for name in ("gateway", "chat", "embedder"):
+        process = stack.process(name)
+        times = process.cpu_times() if process else None
+        found[name] = times.user + times.system if times else 0.0
+    return found
+
+
+def _lines(ours: list[Stream], plain: list[Stream], used: dict[str, float]) -> list[Line]:
     lines: list[Line] = []
     for name, share, goal in (("median", 0.5, MEDIAN_GOAL_MS), ("99th percentile", 0.99, TAIL_GOAL_MS)):
         mine, theirs = (_share([one.first_ms for one in side], share) for side in (ours, plain))
@@ -156,13 +189,21 @@ def _lines(ours: list[Stream], plain: list[Stream]) -> list[Line]:
             )
         )
     before = statistics.median(one.before_ms for one in ours)
+    whole = statistics.median(one.whole_ms for one in ours)
     lines.append(Line(f"before the model is asked: search, comparing, {STREAMS} at once, median", f"{before:.0f} ms"))
+    lines.append(Line("from the question to the first words, without the model's time, median", f"{whole:.0f} ms"))
+    for name, seconds in used.items():
+        each, word = 1000 * seconds / len(ours), 1000 * seconds / len(ours) / WORDS
+        lines.append(Line(f"processor time of {name}", f"{each:.0f} ms a question", "", f"{word:.2f} ms a word"))
     lines.append(Line("words lost or out of order", f"0 of {len(ours) * WORDS:,}", goal="0", met=True))
     return lines
 
 
-async def run() -> list[Line]:
-    async with model_server() as server:
+async def run(*, litellm: bool = False) -> list[Line]:
+    """``litellm``: its proxy, where it is installed, is measured in the same rounds."""
+    async with AsyncExitStack() as opened:
+        server = await opened.enter_async_context(model_server())
+        proxy = await opened.enter_async_context(litellm_proxy.started(server.port)) if litellm else ""
         environ = {
             "CHAT_PROVIDER": "openai",
             "CHAT_OPENAI_BASE_URL": f"http://127.0.0.1:{server.port}/v1",
@@ -172,22 +213,30 @@ async def run() -> list[Line]:
         stack = ThrowawayStack(environ=environ)
         await asyncio.to_thread(stack.__enter__)
         try:
-            return await _measured(stack, server)
+            return await _measured(stack, server, proxy)
         finally:
             await asyncio.to_thread(stack.__exit__, None, None, None)
 
 
-async def _measured(stack: ThrowawayStack, server: ModelServer) -> list[Line]:
+async def _measured(stack: ThrowawayStack, server: ModelServer, proxy: str) -> list[Line]:
     api = Api(stack.url, stack.key)
     await asyncio.to_thread(api.ready, TALK)
     ours: list[Stream] = []
     plain: list[Stream] = []
+    proxied: list[Stream] = []
+    by_proxy = partial(straight, base=proxy)
     limits = httpx.Limits(max_connections=2 * STREAMS)
     headers = {"Authorization": f"Bearer {stack.key}"}
     async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=120, limits=limits) as http:
         await _round(through, http, server, range(1_000_000, 1_000_000 + 4))
+        used = Counter[str]()
         for n in range(ROUNDS):
             numbers = [1000 * (2 * n) + stream for stream in range(STREAMS)]
+            before = _processors(stack)
             ours += await _round(through, http, server, numbers)
+            used.update({name: seconds - before[name] for name, seconds in _processors(stack).items()})
             plain += await _round(straight, http, server, [number + 1000 for number in numbers])
-    return _lines(ours, plain)
+            if proxy:
+                proxied += await _round(by_proxy, http, server, [number + 500 for number in numbers])
+    sides = ([one.first_ms for one in side] for side in (ours, plain, proxied))
+    return _lines(ours, plain, dict(used)) + (litellm_proxy.lines(*sides) if proxy else [])

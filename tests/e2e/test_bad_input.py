@@ -3,6 +3,7 @@
 import io
 import subprocess
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -242,3 +243,20 @@ def test_limits_and_private_addresses(media: MediaServer) -> None:
 def upload_large(api: Api) -> tuple[int, Any]:
     answer = api.http.post("/api/recordings/upload", files={"file": ("big.mp3", io.BytesIO(b"x" * (3 * 1024 * 1024)))})
     return answer.status_code, answer.json()
+
+
+def test_files_in_json_pass_the_door_up_to_their_own_limit(api: Api) -> None:
+    """Larger than any other JSON: refused for what they are, and above the limit for their size."""
+    session = api.post("/api/chat/sessions", {"title": "Pictures"})
+    path = f"/api/chat/sessions/{session['id']}/messages"
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(2_000_000)
+    body = {"content": "What is it?", "attachments": [{"data": b64encode(picture).decode()}]}
+    refused = api.http.post(path, json=body)
+    assert (refused.status_code, refused.json()["detail"]) == (422, "No model here reads images.")
+    url = f"data:image/png;base64,{body['attachments'][0]['data']}"
+    parts = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]
+    asked = {"model": "earshot", "messages": [{"role": "user", "content": parts}]}
+    assert api.status_of("POST", "/v1/chat/completions", json=asked) == 422
+    assert api.status_of("PATCH", f"/api/chat/sessions/{session['id']}", json={"title": "x" * 1_500_000}) == 422
+    assert api.status_of("POST", "/api/answers", json={"question": "x" * 1_500_000}) == 413
+    assert api.status_of("POST", path, json={"content": "x" * 30_000_000}) == 413

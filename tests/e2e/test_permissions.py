@@ -81,6 +81,7 @@ def test_every_route_of_a_chat_session_answers_404_to_a_stranger(owner: Api, str
     for method, route in routes:
         body = bodies.get(route.rsplit("/", 1)[1], {"title": "x"} if method == "patch" else {})
         url = route.replace("{session_id}", session["id"]).replace("{message_id}", answer["id"])
+        url = url.replace("{attachment_id}", answer["id"])
         assert stranger.status_of(method.upper(), url, json=body if method in ("post", "patch") else None) == 404, url
     assert session["id"] not in str(stranger.get("/api/chat/sessions"))
     events = owner.http.get(f"{path}/messages/{answer['id']}/events", headers={"Last-Event-ID": "1.1"})

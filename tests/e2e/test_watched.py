@@ -5,7 +5,9 @@ One trace leads from the upload to the index, one to an answer; every expression
 
 import asyncio
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -20,6 +22,7 @@ from tests.grafana import DASHBOARDS, plain
 from tests.media_server import MediaServer
 from tests.prometheus import PROMETHEUS, Prometheus, serve_metrics_of_broker
 
+INVENTED = ("PROPFIND", "MKCOL")
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
 SERVICES = {f"earshot-{name}" for name in ("gateway", "fetcher", "asr", "embedder", "chat")}
 
@@ -180,6 +183,8 @@ def load(
     assert api.post("/api/answers", {"question": "Who won the cup final?"})["answered"] is False
     api.http.get(f"/api/recordings/{asset['id']}/media", headers={"Range": "bytes=0-9999"})
     assert api.status_of("GET", "/api/assets/nothing") == 404
+    for method in INVENTED:
+        assert api.status_of(method, "/api/assets") in (400, 404, 405)
     assert api.wait(broken["id"])["status"] == "failed"
     assert api.wait(again["id"])["status"] == "ready"
     # Long enough for what is summed over ten seconds to fall again.
@@ -219,6 +224,23 @@ def test_every_expression_has_values(
         # A series that begins or ends has moved as well.
         moved |= any(len(set(series)) > 1 for series in found)
     assert moved or panel.still, f"{panel.title} says the same whatever happens"
+
+
+def test_no_series_is_made_for_one_asset_user_or_word(
+    prometheus: Prometheus | None, load: tuple[float, float], recorded: tuple[dict[str, Any], list[Span]]
+) -> None:
+    if prometheus is None:
+        pytest.skip("no prometheus is installed")
+    found = prometheus.series('{__name__=~"earshot_.*"}')
+    assert {labels["kind"] for labels in found if "kind" in labels} == {"recording", "document", "conversation"}
+    told = {value for labels in found for value in labels.values()}
+    assert not [value for value in told if re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-|talk|broken", value)]
+    assert not told & {recorded[0]["id"], recorded[0]["short_id"]}
+    assert "other" in {labels["method"] for labels in found if "method" in labels}
+    assert not told & set(INVENTED)
+    # Buckets are most of them; those of requests are by route, of which there are many.
+    by_name = Counter(labels["__name__"] for labels in found if not labels["__name__"].endswith("_bucket"))
+    assert by_name.most_common(1)[0][1] < 300, by_name.most_common(5)
 
 
 def test_the_rules_of_alerts_can_be_asked(prometheus: Prometheus | None, load: tuple[float, float]) -> None:

@@ -25,7 +25,8 @@ def gauge(name: str, by: str) -> Query:
     return Query(f"max by ({by}) ({name})", f"{{{{{by}}}}}")
 
 
-_FAILED = '{status="failed"}'
+_KIND = '{kind=~"$kind"}'
+_FAILED = '{kind=~"$kind", status="failed"}'
 
 PIPELINE = Dashboard(
     "earshot-pipeline",
@@ -40,19 +41,29 @@ PIPELINE = Dashboard(
                     "Jobs by stage",
                     "Assets that are waiting or being processed, by the stage that they are in.",
                     "short",
-                    [gauge("earshot_gateway_stage_jobs", "stage")],
+                    [Query(f"sum by (stage) (max by (kind, stage) (earshot_gateway_stage_jobs{_KIND}))", "{{stage}}")],
+                    width=6,
+                ),
+                Panel(
+                    "Jobs by kind",
+                    "The same by what they are: recordings, documents, conversations.",
+                    "short",
+                    [Query(f"sum by (kind) (max by (kind, stage) (earshot_gateway_stage_jobs{_KIND}))", "{{kind}}")],
+                    width=6,
                 ),
                 Panel(
                     "Longest in its stage",
                     "How long the asset that came first into a stage has been in it. One that only rises is stuck: look at its timeline, and at the messaging dashboard.",
                     "s",
-                    [gauge("earshot_gateway_stage_oldest_seconds", "stage")],
+                    [gauge(f"earshot_gateway_stage_oldest_seconds{_KIND}", "stage")],
+                    width=6,
                 ),
                 Panel(
                     "Messages in queues",
                     "Ready and unacknowledged messages of each queue, as the broker counts them.",
                     "short",
                     [Query("sum by (queue) (rabbitmq_detailed_queue_messages)", "{{queue}}")],
+                    width=6,
                 ),
             ],
         ),
@@ -63,7 +74,7 @@ PIPELINE = Dashboard(
                     "Jobs that ended",
                     "Jobs a second by how they ended.",
                     "ops",
-                    [per_second("earshot_gateway_jobs_finished_total", "status")],
+                    [per_second("earshot_gateway_jobs_finished_total", "status", _KIND)],
                 ),
                 Panel(
                     "Failures by category",
@@ -76,8 +87,8 @@ PIPELINE = Dashboard(
                     "Time from a stage's beginning to its end, waiting included.",
                     "s",
                     [
-                        quantile(0.5, "earshot_gateway_stage_duration_seconds", "stage"),
-                        quantile(0.95, "earshot_gateway_stage_duration_seconds", "stage"),
+                        quantile(0.5, "earshot_gateway_stage_duration_seconds", "stage", _KIND),
+                        quantile(0.95, "earshot_gateway_stage_duration_seconds", "stage", _KIND),
                     ],
                 ),
             ],
@@ -180,7 +191,10 @@ PIPELINE = Dashboard(
             ],
         ),
     ],
-    [Variable("price", "Price of a worker's hour", default="2.5")],
+    [
+        Variable("kind", "Kind", "label_values(earshot_gateway_stage_jobs, kind)"),
+        Variable("price", "Price of a worker's hour", default="2.5"),
+    ],
 )
 
 ANSWERS = Dashboard(

@@ -462,6 +462,16 @@ class AnswerError(Model):
     advice: str | None = None
 
 
+class MessageAttachment(Model):
+    """A file that came with a question."""
+
+    id: str
+    name: str
+    media_type: str
+    size_bytes: int
+    url: str
+
+
 class ChatMessage(Model):
     """A question (role user) or its answer (assistant); `status` of what can be retried: failed, interrupted,
     cancelled, removed."""
@@ -471,6 +481,7 @@ class ChatMessage(Model):
     role: str
     status: str
     content: str
+    attachments: list[MessageAttachment] = Field(default_factory=list[MessageAttachment])
     reply_to: str | None = None
     run_id: str | None = None
     answered: bool | None = None
@@ -724,6 +735,7 @@ class AnswerModel(Model):
     context_tokens: int | None = None
     output_tokens: int | None = None
     vision: bool = False
+    pdf: bool = False
     tools: bool = False
     json_output: bool = Field(default=False, alias="json")
     streaming: bool = True

@@ -10,6 +10,7 @@ Category = Literal[
     "timeout",
     "unavailable",
     "not_found",
+    "restricted",
     "too_large",
     "too_long",
     "empty",
@@ -78,6 +79,13 @@ CATEGORIES: dict[Category, Meaning] = {
         "where it may still be on its way, several times",
         False,
         "Check the link, or add the recording again.",
+    ),
+    "restricted": Meaning(
+        "A platform shows the recording only to some: it is private, needs a sign-in or a check of age, or is closed "
+        "to the country that Earshot fetches from.",
+        _NOT,
+        False,
+        "Make it public, or download it yourself and upload it. An administrator can set cookies or a proxy.",
     ),
     "too_large": Meaning(
         "The file has more bytes than are allowed.",

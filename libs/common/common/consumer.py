@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import InitVar, dataclass, field
+from functools import partial
 from time import monotonic
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from common.events import Message
 from common.logs import get_logger
 from common.outbox import Relay
 from common.progress import Progress
-from common.settling import Handler, Settler
+from common.settling import Handler, Kind, Settler
 from common.turns import Leaving, Turns
 
 log = get_logger()
@@ -83,18 +84,20 @@ class Consumer:
         kind = envelope.type_of(incoming.headers, incoming.routing_key or "")
         name = kind.type if kind else "unknown"
         with tracing.receiving(
-            str(incoming.headers.get("traceparent", "")), f"process {name}", _attributes(queue, incoming)
+            str(incoming.headers.get("traceparent", "")), f"process {name}", partial(_attributes, queue, incoming)
         ):
-            await self._take_traced(queue, incoming, alone_seconds)
+            await self._take_traced(queue, kind, incoming, alone_seconds)
 
-    async def _take_traced(self, queue: str, incoming: AbstractIncomingMessage, alone_seconds: float | None) -> None:
+    async def _take_traced(
+        self, queue: str, kind: Kind, incoming: AbstractIncomingMessage, alone_seconds: float | None
+    ) -> None:
         try:
             if alone_seconds == 0:
                 async with self.turns.beside(queue):
-                    await self._settle(queue, incoming, last=False)
+                    await self._settle(queue, kind, incoming, last=False)
             else:
                 async with self.turns.alone(alone_seconds):
-                    await self._try_suspect(queue, incoming, alone_seconds)
+                    await self._try_suspect(queue, kind, incoming, alone_seconds)
         except _NOT_NOW as error:
             # It stays unacknowledged with a broken connection, else goes back.
             log.info("delivery_returned", queue=queue, error=repr(error)[:300])
@@ -104,18 +107,20 @@ class Consumer:
             log.exception("delivery_unsettled", queue=queue)
             await _give_back(incoming, at_once=False)
 
-    async def _try_suspect(self, queue: str, incoming: AbstractIncomingMessage, seconds: float | None) -> None:
+    async def _try_suspect(
+        self, queue: str, kind: Kind, incoming: AbstractIncomingMessage, seconds: float | None
+    ) -> None:
         """Each beginning is noted before it begins: who never comes to an end is found by the count."""
         message_id = envelope.message_id_of(incoming.message_id, incoming.headers, incoming.body)
         async with self.db.transaction() as conn:
             deaths = await suspects.begin(conn, queue, message_id)
         if deaths >= suspects.DEATHS:
             reason = f"kills its worker: {deaths} processes died while they handled it alone"
-            await self.settler.park(queue, incoming, reason)
+            await self.settler.park(queue, kind, incoming, reason, at_once=True)
             await incoming.ack()
         else:
             async with self._suspecting(queue, message_id, seconds):
-                await self._settle(queue, incoming, last=seconds is None)
+                await self._settle(queue, kind, incoming, last=seconds is None)
         await self._acquit(queue, message_id)
 
     @asynccontextmanager
@@ -146,9 +151,8 @@ class Consumer:
         except DATABASE_TROUBLE as error:
             log.warning("suspect_not_acquitted", queue=queue, error=repr(error)[:200])
 
-    async def _settle(self, queue: str, incoming: AbstractIncomingMessage, *, last: bool) -> None:
+    async def _settle(self, queue: str, kind: Kind, incoming: AbstractIncomingMessage, *, last: bool) -> None:
         started = monotonic()
-        kind = envelope.type_of(incoming.headers, incoming.routing_key or "")
         name = kind.type if kind else "unknown"
         waited = envelope.waited_seconds(incoming.headers)
         if waited is not None:

@@ -114,6 +114,8 @@ class AssetRegistered(Fact):
     type: ClassVar[str] = "asset.registered.v1"
     kind: Kind
     title: Title
+    # False: it was made from the source's name, and what the source itself tells is better.
+    title_given: bool = True
     source: Source
     options: RecordingOptions = RecordingOptions()
     keep_media: KeepMedia = "audio"

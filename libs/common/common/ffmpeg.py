@@ -40,3 +40,9 @@ def ffmpeg_track(path: Path, index: int, form: str, output: Path, *, same: bool)
     taken = ["-map", f"0:{index}", "-c:s", "copy" if same else form, "-f", form]
     # A damaged track may complain of every cue.
     return ["ffmpeg", "-nostdin", "-y", "-hide_banner", "-v", "fatal", *reading(path), *taken, f"file:{output}"]
+
+
+def ffmpeg_join(picture: Path, sound: Path, output: Path) -> list[str]:
+    """Writes the picture of one file and the sound of another, as they are, into Matroska."""
+    taken = ["-map", "0:v:0", "-map", "1:a:0", "-c", "copy", "-f", "matroska"]
+    return ["ffmpeg", "-nostdin", "-y", *_QUIET, *reading(picture), *reading(sound), *taken, f"file:{output}"]

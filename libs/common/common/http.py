@@ -1,6 +1,7 @@
 """The HTTP side that all services share: one error shape, request ids, health, metrics, body limits."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import Any, cast
@@ -29,7 +30,11 @@ _REPEAT = (
     "It may have been done. Send it again with the same Idempotency-Key where the route takes one; else look first."
 )
 _READING = ("GET", "HEAD", "OPTIONS")
-# The rest of a refused body is not worth reading.
+_METHODS = {*_READING, "POST", "PUT", "PATCH", "DELETE"}
+# A client that is cut off while it sends may never see why: so much of a refused body is read past first.
+_LINGER_BYTES = 64 * 1024 * 1024
+_LINGER_SECONDS = 5.0
+# The rest is not worth reading.
 _CLOSE = {"Connection": "close"}
 _TYPES = {
     400: "bad_request",
@@ -199,7 +204,9 @@ class RequestContext:
 
     def _measure(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        metrics.requests.labels(self._service, scope["method"], route, f"{status // 100}xx").observe(seconds)
+        # A caller may invent any word; the label must not grow without bound.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        metrics.requests.labels(self._service, method, route, f"{status // 100}xx").observe(seconds)
         if not scope["path"].startswith(("/health", "/metrics")):
             log.info(
                 "request",
@@ -268,7 +275,21 @@ class BodyLimit:
             f"The body is larger than {self._max_bytes} bytes.",
             headers=_CLOSE,
         )
+        # Who asks before sending (Expect: 100-continue) needs not send at all.
+        if b"expect" not in dict(scope["headers"]):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    await _read_past(receive)
         await response(scope, receive, send)
+
+
+async def _read_past(receive: Receive) -> None:
+    passed = 0
+    while passed < _LINGER_BYTES:
+        message = await receive()
+        passed += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
 
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]

@@ -3,7 +3,7 @@
 The row comes before the bytes, so that no bytes are ever without a row that leads a sweeper to them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -112,6 +112,14 @@ async def release(conn: Connection, asset_id: UUID, names: list[str] | None = No
         "DELETE FROM object_refs WHERE asset_id = $1 AND ($2::text[] IS NULL OR name = ANY($2)) RETURNING kind, sha256",
         asset_id,
         names,
+    )
+    await _count(conn, released)
+
+
+async def release_all(conn: Connection, owner_ids: Sequence[UUID]) -> None:
+    """The same for several at once, whatever they are: all content of theirs."""
+    released = await conn.fetch(
+        "DELETE FROM object_refs WHERE asset_id = ANY($1::uuid[]) RETURNING kind, sha256", list(owner_ids)
     )
     await _count(conn, released)
 

@@ -1,9 +1,10 @@
 """The outbox: facts commit with the change that caused them, and only the relay publishes them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -24,15 +25,11 @@ _TROUBLE_SECONDS = 1.0
 _VACUUM_ROWS = 10_000
 
 
-async def put(conn: Connection, outgoing: Outgoing) -> None:
+async def put(conn: Connection, outgoing: Sequence[Outgoing]) -> None:
     crash.point("outbox.inserting")
-    await conn.execute(
+    await conn.executemany(
         "INSERT INTO outbox (id, exchange, routing_key, headers, body) VALUES ($1, $2, $3, $4, $5)",
-        outgoing.id,
-        outgoing.exchange,
-        outgoing.routing_key,
-        outgoing.headers,
-        outgoing.body,
+        [(each.id, each.exchange, each.routing_key, each.headers, each.body) for each in outgoing],
     )
     crash.point("outbox.inserted")
 
@@ -50,9 +47,13 @@ class Transaction:
     said: int = 0
 
     async def say(self, *messages: Message) -> None:
-        for message in messages:
-            await put(self.conn, seal(message, self.service, topology.EVENTS_EXCHANGE))
-            self.said += 1
+        await self.pass_on([seal(message, self.service, topology.EVENTS_EXCHANGE) for message in messages])
+
+    async def pass_on(self, outgoing: Sequence[Outgoing]) -> None:
+        """Say what was sealed elsewhere."""
+        if outgoing:
+            await put(self.conn, outgoing)
+            self.said += len(outgoing)
 
 
 class Relay:
@@ -140,7 +141,7 @@ class Relay:
     async def _publish(self, row: Any) -> None:
         crash.point("relay.publishing")
         with tracing.sending(
-            str(row["headers"].get("traceparent", "")), f"send {row['routing_key']}", _attributes(row)
+            str(row["headers"].get("traceparent", "")), f"send {row['routing_key']}", partial(_attributes, row)
         ):
             await self._publisher.publish(
                 row["exchange"], row["routing_key"], row["body"], row["headers"], message_id=str(row["id"])

@@ -1,5 +1,6 @@
 """Parked messages are rows: what could not be handled waits here, with its reason, for people."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,13 +75,20 @@ class QueueGone(Exception):
     """The queue that a parked message came from exists no longer: there is nowhere to replay it to."""
 
 
-async def park(conn: Connection, message: Parked) -> None:
-    headers = {key: value for key, value in message.headers.items() if key != HISTORY}
-    await conn.execute(
+async def park(conn: Connection, messages: Sequence[Parked]) -> None:
+    """One that is parked already, by queue and message id, keeps its place and gets the newer reason."""
+    await conn.executemany(
         f"""
         INSERT INTO parked ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (queue, message_id) DO UPDATE SET reason = excluded.reason, history = excluded.history
         """,
+        [_values(message) for message in messages],
+    )
+
+
+def _values(message: Parked) -> tuple[object, ...]:
+    headers = {key: value for key, value in message.headers.items() if key != HISTORY}
+    return (
         message.id,
         message.queue,
         message.message_id,

@@ -15,25 +15,29 @@ from aio_pika.abc import AbstractIncomingMessage
 from pydantic import ValidationError
 
 from common import crash, envelope, metrics, topology
-from common.away import DATABASE_TROUBLE, OUTSIDE_AWAY
+from common.away import DATABASE_TROUBLE
 from common.broker import Publisher
 from common.db import Database
 from common.delivery import Delivery
+from common.envelope import seal
 from common.errors import AlreadyHandled, CannotProcess, Continue, Stale, TryAgain
 from common.events import Fact, Message, ProcessingFailed
 from common.ids import uuid7
 from common.logs import get_logger
 from common.outbox import Relay
-from common.parked import Parked, park
+from common.parked import Parked
 from common.parked_headers import kept_headers
+from common.parking import Parking, Telling
 from common.progress import Progress
-from common.recording import Recording
+from common.recording import Arrival
 from common.together import Together
 from common.turns import Leaving
 
 log = get_logger()
 
 Handler = Callable[[Any, Delivery], Awaitable[None]]
+# Of what was delivered; None where nobody knows it.
+Kind = type[Message] | None
 
 # A bug does not heal by waiting: three more tries a few seconds apart, for what only looked like one.
 _BUG_ATTEMPTS = 4
@@ -63,10 +67,9 @@ class Settler:
 
     def __post_init__(self) -> None:
         self.together = Together(self.db, self.service, self.relay)
+        self.parking = Parking(self.db, self.service, self.relay)
 
-    async def settle(
-        self, queue: str, kind: type[Message] | None, incoming: AbstractIncomingMessage, *, last: bool = False
-    ) -> str:
+    async def settle(self, queue: str, kind: Kind, incoming: AbstractIncomingMessage, *, last: bool = False) -> str:
         """Answers the name of the outcome. ``last``: what fails now is parked, not retried. Raises Leaving."""
         try:
             return await self._settle(queue, kind, incoming, last=last)
@@ -74,24 +77,22 @@ class Settler:
             # Whether the transaction committed is not known; the inbox knows it when the message comes again.
             log.warning("database_trouble", error=repr(error)[:300])
             await asyncio.sleep(0 if self.leaving() else _TROUBLE_SECONDS)
-            await self._again(queue, incoming, topology.DELAYS[0], envelope.attempt_of(incoming.headers), "")
+            await self._again(queue, kind, incoming, topology.DELAYS[0], envelope.attempt_of(incoming.headers), "")
             return "database_away"
 
-    async def _settle(
-        self, queue: str, kind: type[Message] | None, incoming: AbstractIncomingMessage, *, last: bool
-    ) -> str:
+    async def _settle(self, queue: str, kind: Kind, incoming: AbstractIncomingMessage, *, last: bool) -> str:
         if kind is None:
-            return await self.park(queue, incoming, "no known type")
+            return await self.park(queue, kind, incoming, "no known type")
         handler = self.handlers.get(kind.type)
         if handler is None and queue == topology.GATEWAY_QUEUE:
             # This queue hears everything; what the gateway has no use for is done.
             return "ignored"
         if handler is None:
-            return await self.park(queue, incoming, f"{self.service} has no handler for {kind.type}")
+            return await self.park(queue, kind, incoming, f"{self.service} has no handler for {kind.type}")
         try:
             message = kind.parse(incoming.body)
         except ValidationError as error:
-            return await self.park(queue, incoming, f"not a valid {kind.type}: {_brief(error)}")
+            return await self.park(queue, kind, incoming, f"not a valid {kind.type}: {_brief(error)}")
         _bind(message)
         return await self._handle(handler, self._delivery(queue, message, incoming), incoming, last=last)
 
@@ -122,7 +123,7 @@ class Settler:
             log.info("fact_stale", reason=str(reason))
             return "stale"
         except Continue:
-            await self._again(delivery.consumer, incoming, 0, delivery.attempt, "")
+            await self._again(delivery.consumer, type(delivery.message), incoming, 0, delivery.attempt, "")
             return "continue"
         except CannotProcess as error:
             return await self._fail(delivery, error)
@@ -140,21 +141,25 @@ class Settler:
             return await self._fail(delivery, exhausted)
         log.info("try_again", reason=error.message, attempt=delivery.attempt)
         delay, attempt = delay_for(delivery.attempt), delivery.attempt + 1
-        await self._again(delivery.consumer, incoming, delay, attempt, error.message)
+        await self._again(delivery.consumer, type(delivery.message), incoming, delay, attempt, error.message)
         return "try_again"
 
     async def _bug(self, delivery: Delivery, incoming: AbstractIncomingMessage, error: Exception, *, last: bool) -> str:
         log.exception("handler_failed", attempt=delivery.attempt)
         if delivery.attempt < _BUG_ATTEMPTS and not last:
             attempt = delivery.attempt + 1
-            await self._again(delivery.consumer, incoming, _BUG_DELAY_SECONDS, attempt, repr(error))
+            await self._again(
+                delivery.consumer, type(delivery.message), incoming, _BUG_DELAY_SECONDS, attempt, repr(error)
+            )
             return "bug"
-        return await self.park(delivery.consumer, incoming, f"{type(error).__name__}: {error}"[:1000])
+        reason = f"{type(error).__name__}: {error}"[:1000]
+        return await self.park(delivery.consumer, type(delivery.message), incoming, reason, at_once=last)
 
-    async def _again(self, queue: str, incoming: AbstractIncomingMessage, delay: int, attempt: int, error: str) -> None:
+    async def _again(
+        self, queue: str, kind: Kind, incoming: AbstractIncomingMessage, delay: int, attempt: int, error: str
+    ) -> None:
         """Hand the message on to its next attempt, confirmed, before this delivery is acknowledged."""
         crash.point("retry.handing_on")
-        kind = envelope.type_of(incoming.headers, incoming.routing_key or "")
         await self.publisher.publish(
             topology.delay_name(delay) if delay else "",
             queue,
@@ -170,46 +175,44 @@ class Settler:
         log.info("cannot_process", category=error.category, reason=error.message)
         try:
             async with delivery.record() as rec:
-                await _tell(rec, delivery, error)
+                failure = _failure(delivery, error)
+                if failure is not None:
+                    await rec.say(failure)
         except (AlreadyHandled, Stale):
             return "stale"
         return "failed"
 
-    async def park(self, queue: str, incoming: AbstractIncomingMessage, reason: str) -> str:
+    async def park(
+        self,
+        queue: str,
+        kind: Kind,
+        incoming: AbstractIncomingMessage,
+        reason: str,
+        *,
+        at_once: bool = False,
+    ) -> str:
         """Set the message aside for people; the asset that it names, if any, is told to have failed."""
         log.error("message_parked", queue=queue, reason=reason)
         metrics.parked_total.labels(self.service).inc()
-        kind = envelope.type_of(incoming.headers, incoming.routing_key or "")
         message = _read(kind, incoming.body)
         row = _row(queue, kind, message, incoming, reason)
+        telling = self._telling(self._delivery(queue, message, incoming)) if message is not None else None
         crash.point("parked.keeping")
-        if message is None or not await self._park_and_tell(self._delivery(queue, message, incoming), row):
-            async with self.db.transaction() as conn:
-                await park(conn, row)
+        await self.parking.keep(row, telling, at_once=at_once or not topology.is_light(queue))
         crash.point("parked.kept")
         return "parked"
 
-    async def _park_and_tell(self, delivery: Delivery, row: Parked) -> bool:
-        """Both in one transaction. False, and nothing kept, where there is nothing to tell, or no way to tell it."""
-        try:
-            async with delivery.record() as rec:
-                await park(rec.conn, row)
-                await _tell(rec, delivery, _PARKED)
-        except (AlreadyHandled, Stale):
-            return False
-        except OUTSIDE_AWAY:
-            raise
-        except Exception:
-            # What the message itself makes impossible must not bring it back for ever: people see it parked.
-            log.exception("parking_not_told", queue=delivery.consumer)
-            return False
-        return True
+    def _telling(self, delivery: Delivery) -> Telling:
+        # Sealed here, where the trace of the message is the current one.
+        failure = _failure(delivery, _PARKED)
+        sealed = [seal(failure, self.service, topology.EVENTS_EXCHANGE)] if failure is not None else []
+        return Telling(Arrival(delivery.message, delivery.message_id, delivery.consumer), sealed)
 
 
 _PARKED = CannotProcess("Something went wrong on our side.", category="internal")
 
 
-def _read(kind: type[Message] | None, body: bytes) -> Message | None:
+def _read(kind: Kind, body: bytes) -> Message | None:
     """The message; of one that is not valid at least which asset it is about; else nothing."""
     for model in (kind, Fact):
         try:
@@ -220,9 +223,7 @@ def _read(kind: type[Message] | None, body: bytes) -> Message | None:
     return None
 
 
-def _row(
-    queue: str, kind: type[Message] | None, message: Message | None, incoming: AbstractIncomingMessage, reason: str
-) -> Parked:
+def _row(queue: str, kind: Kind, message: Message | None, incoming: AbstractIncomingMessage, reason: str) -> Parked:
     return Parked(
         uuid7(),
         queue,
@@ -237,13 +238,12 @@ def _row(
     )
 
 
-async def _tell(rec: Recording, delivery: Delivery, error: CannotProcess) -> None:
+def _failure(delivery: Delivery, error: CannotProcess) -> ProcessingFailed | None:
+    """What to tell; None where there is no asset to tell it of."""
+    fact = delivery.message
     # A failure that cannot be recorded must not be told by another failure, round and round.
-    if isinstance(delivery.message, Fact) and not isinstance(delivery.message, ProcessingFailed):
-        await rec.say(_failure(delivery, delivery.message, error))
-
-
-def _failure(delivery: Delivery, fact: Fact, error: CannotProcess) -> ProcessingFailed:
+    if not isinstance(fact, Fact) or isinstance(fact, ProcessingFailed):
+        return None
     return ProcessingFailed(
         asset_id=fact.asset_id,
         run=fact.run,

@@ -111,6 +111,11 @@ def hearing_of(service: str, message: type[e.Message]) -> Hearing:
     raise LookupError(f"topology: {service} does not hear {message.type}")
 
 
+def is_light(queue: str) -> bool:
+    """Whether many messages of this queue are handled at once, so that one may wait a moment in nobody's way."""
+    return queue == GATEWAY_QUEUE or any(queue in hearing.queues for hearing in HEARINGS if hearing.prefetch == _LIGHT)
+
+
 def stage_of(service: str) -> str:
     """The stage of a job that a service's work belongs to."""
     return {"fetcher": "fetch", "asr": "transcribe", "embedder": "index"}.get(service, service)

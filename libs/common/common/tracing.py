@@ -6,7 +6,7 @@ is carried on; else the id is all there is.
 
 import os
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -88,24 +88,27 @@ def open_span(name: str, attributes: Mapping[str, Value] | None = None) -> Gener
 
 
 @contextmanager
-def receiving(traceparent: str, name: str, attributes: Mapping[str, Value]) -> Generator[None]:
-    """The handling of one message: continues the trace that its header names. The header may say anything."""
+def receiving(traceparent: str, name: str, attributes: Callable[[], Mapping[str, Value]]) -> Generator[None]:
+    """The handling of one message: continues the trace that its header names. The header may say anything.
+
+    ``attributes`` is called only where the span is recorded.
+    """
     if not _recording:
         begin(traceparent)
         yield
         return
     parent = _propagator.extract({_HEADER: traceparent}, context.Context())
-    with _tracer.start_as_current_span(name, parent, SpanKind.CONSUMER, attributes):
+    with _tracer.start_as_current_span(name, parent, SpanKind.CONSUMER, attributes()):
         begin(traceparent)
         yield
 
 
 @contextmanager
-def sending(traceparent: str, name: str, attributes: Mapping[str, Value]) -> Generator[None]:
-    """The publishing of one message, below what it was said in, however long ago that was."""
+def sending(traceparent: str, name: str, attributes: Callable[[], Mapping[str, Value]]) -> Generator[None]:
+    """The publishing of one message, below what it was said in, however long ago that was; ``attributes`` as above."""
     if not _recording:
         yield
         return
     parent = _propagator.extract({_HEADER: traceparent}, context.Context())
-    with _tracer.start_as_current_span(name, parent, SpanKind.PRODUCER, attributes):
+    with _tracer.start_as_current_span(name, parent, SpanKind.PRODUCER, attributes()):
         yield

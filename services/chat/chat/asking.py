@@ -11,8 +11,10 @@ from common.ids import uuid7
 from fastapi import Request
 
 from chat.choosing import Choosing
+from chat.domain.attachments import Attachment, kinds_of
 from chat.domain.history import Turn
 from chat.following import Follower
+from chat.providers.choice import EXTRACTIVE
 from chat.queries import reading, writing
 from chat.queries.guidance import read_guidance
 from chat.queries.rows import NewAnswer
@@ -37,6 +39,11 @@ class Asking:
         self.follower = follower
 
     @property
+    def attachments_bytes(self) -> int:
+        """Of attachments of one question, together."""
+        return self._settings.attachments_bytes
+
+    @property
     def keep_alive_seconds(self) -> float:
         """Of silence in a stream, after which a reader is told that it is still there."""
         return self._settings.keep_alive_seconds
@@ -49,12 +56,14 @@ class Asking:
         wishes: str = "",
         *,
         anew: bool = False,
+        attachments: Sequence[Attachment] = (),
     ) -> UUID:
         """The answer is being written from now on; ``anew``: none that was written before will do.
 
         Raises ApiError: no such model or collection, or no room.
         """
-        model = await self.choosing.model(caller, "answer", body.model)
+        needs, likes = kinds_of([one for one in attachments if not one.earlier]), kinds_of(attachments)
+        model = await self.choosing.model(caller, "answer", body.model, needs=needs, likes=likes)
         self.check_room()
         async with self._db.transaction() as conn:
             if body.collection_id and not await reading.may_view_collection(conn, caller.user_id, body.collection_id):
@@ -64,7 +73,7 @@ class Asking:
                 uuid7(), caller.user_id, body.question, body.collection_id, body.asset_ids, model, guidance=told
             )
             await writing.create_answer(conn, new)
-        self.start(new, caller, body.top_k, history, wishes, anew=anew)
+        self.start(new, caller, body.top_k, history, wishes, anew=anew, attachments=attachments)
         return new.id
 
     def check_room(self) -> None:
@@ -80,6 +89,7 @@ class Asking:
         wishes: str = "",
         *,
         anew: bool = False,
+        attachments: Sequence[Attachment] = (),
     ) -> None:
         """Write the answer, whose row is committed; one of a session also while nobody reads."""
         crash.point("chat.answer_begun")
@@ -94,6 +104,8 @@ class Asking:
             guidance=new.guidance,
             unread=new.message_id is not None,
             anew=anew,
+            remembers=new.message_id is not None and new.model != EXTRACTIVE,
+            attachments=attachments,
         )
         self._writer.start(new.id, ask, caller)
 

@@ -6,7 +6,8 @@ from typing import Literal, get_args
 from common.db import Connection, Database
 from common.identity import Caller
 
-from chat.providers.choice import Writers
+from chat.domain.attachments import Kind
+from chat.providers.choice import NOTHING, Writers
 from chat.queries import models
 from chat.queries.models import Preferred
 
@@ -22,15 +23,26 @@ class Choosing:
         self._db = db
         self.writers = writers
 
-    async def model(self, caller: Caller, purpose: Purpose, wanted: str | None = None) -> str:
-        """Its name. Raises ApiError 422 when the one ``wanted`` cannot be had."""
+    async def model(
+        self,
+        caller: Caller,
+        purpose: Purpose,
+        wanted: str | None = None,
+        *,
+        needs: frozenset[Kind] = NOTHING,
+        likes: frozenset[Kind] = NOTHING,
+    ) -> str:
+        """Its name; one that reads what it ``needs`` to, where none is wanted rather one that reads all it ``likes``.
+
+        Raises ApiError 422 when the one ``wanted``, or any that reads that, cannot be had.
+        """
         if wanted is not None:
             self.writers.check_offered(wanted)
         async with self._db.acquire() as conn:
             keys = await models.keyed_providers(conn, caller.user_id)
             preferred = {} if wanted is not None else await models.read_preferred(conn, caller.user_id)
         said = preferred.get(purpose, _NOBODY)
-        return self.writers.choose(wanted, keys, (said.own, said.installation))
+        return self.writers.choose(wanted, keys, (said.own, said.installation), needs, likes)
 
     async def model_for_all(
         self, purpose: Purpose, wanted: str | None = None, *, conn: Connection | None = None

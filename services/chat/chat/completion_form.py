@@ -1,27 +1,62 @@
 """OpenAI's request of a chat completion: which question it asks, of what, after which conversation."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from common.openai import bad_request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chat.domain.attachments import MOST_BYTES, Attachment, check_all, decode, read_attachment
 from chat.domain.history import Turn
 from chat.shapes import AnswerRequest
 
 # Whatever model answers here; every other name is one of those that are offered.
 ANY_MODEL = "earshot"
 _LONGEST_WISHES = 4000
+_File = Annotated[str, Field(max_length=4 * MOST_BYTES // 3 + 100)]
 _Text = Annotated[str, Field(max_length=100_000)]
 
 
+class ImageUrl(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    url: _File
+
+
+class File(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    file_data: _File | None = None
+    filename: str | None = Field(default=None, max_length=1000)
+
+
 class Part(BaseModel):
-    """A piece of a message."""
+    """A piece of a message: text, an image, or a PDF."""
 
     model_config = ConfigDict(extra="ignore")
 
     type: str
     text: _Text = ""
+    image_url: ImageUrl | None = None
+    file: File | None = None
+
+    def attachment(self, *, earlier: bool) -> Attachment:
+        """Raises ApiError 400 for what is none."""
+        try:
+            return replace(self._read(), earlier=earlier)
+        except ValueError as error:
+            raise bad_request("messages", f"A part of the type {self.type[:50]!r}: {error}.") from None
+
+    def _read(self) -> Attachment:
+        """Raises ValueError."""
+        if self.type == "image_url" and self.image_url is not None:
+            if not self.image_url.url.startswith("data:"):
+                raise ValueError("Earshot fetches no images: send it as a data URL")
+            return read_attachment(None, None, decode(self.image_url.url))
+        if self.type == "file" and self.file is not None and self.file.file_data is not None:
+            return read_attachment(self.file.filename, None, decode(self.file.file_data))
+        raise ValueError("Earshot reads text, image_url with a data URL, and file with file_data")
 
 
 class ChatMessage(BaseModel):
@@ -34,13 +69,14 @@ class ChatMessage(BaseModel):
 
     @property
     def text(self) -> str:
-        """Raises ApiError 400 for what is no text."""
         if self.content is None or isinstance(self.content, str):
             return self.content or ""
-        for part in self.content:
-            if part.type != "text":
-                raise bad_request("messages", f"Earshot reads text only, no part of the type {part.type[:50]!r}.")
-        return "\n".join(part.text for part in self.content)
+        return "\n".join(part.text for part in self.content if part.type == "text")
+
+    def attachments(self, *, earlier: bool) -> list[Attachment]:
+        """Raises ApiError 400 for parts that are neither text nor files."""
+        parts = self.content if isinstance(self.content, list) else []
+        return [part.attachment(earlier=earlier) for part in parts if part.type != "text"]
 
 
 class StreamOptions(BaseModel):
@@ -68,6 +104,16 @@ class CompletionRequest(BaseModel):
         default=None, max_length=200, description="Only from these recordings, documents or conversations"
     )
     top_k: int | None = Field(default=None, description="Passages to answer from, 1 to 40")
+
+    def attachments(self, most_bytes: int) -> list[Attachment]:
+        """Of all messages, the last one's at the end. Raises ApiError 400."""
+        *earlier, last = self.messages
+        own = last.attachments(earlier=False)
+        try:
+            check_all(own, most_bytes)
+        except ValueError as error:
+            raise bad_request("messages", f"{error}.") from None
+        return [*(file for message in earlier for file in message.attachments(earlier=True)), *own]
 
     def question(self) -> tuple[AnswerRequest, list[Turn], str]:
         """The question with its scope, the conversation before it, and the wishes. Raises ApiError 400."""

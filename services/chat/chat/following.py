@@ -7,9 +7,9 @@ from uuid import UUID
 
 from common.db import Database
 
-from chat.bells import Bells, pause
+from chat.bells import Bell, Bells, pause
 from chat.queries import reading
-from chat.queries.rows import EventRow
+from chat.queries.rows import EventRow, State
 
 REMOVED: dict[str, Any] = {
     "message": "The answer was removed: something it was made from is gone or closed to you.",
@@ -34,21 +34,34 @@ class Follower:
         touched = -self._touch_seconds
         with self._bells.hung(answer_id) as bell:
             while True:
-                bell.clear()
-                if monotonic() - touched >= self._touch_seconds:
+                fresh = monotonic() - touched < self._touch_seconds
+                if not fresh:
                     touched = monotonic()
                     if not await self._touch(answer_id, user_id):
                         yield EventRow(after + 1, "error", REMOVED)
                         return
-                async with self._db.acquire() as conn:
-                    state, events = await reading.read_events(conn, answer_id, after)
+                state, events = await self._news(answer_id, after, bell, trusted=fresh)
                 for event in events:
                     after = event.seq
                     yield event
                 if state != "running" and state is not None:
                     return
                 yield None
-                await pause(bell, self._poll_seconds)
+                await pause(bell.rung, self._poll_seconds)
+
+    async def _news(
+        self, answer_id: UUID, after: int, bell: Bell, *, trusted: bool
+    ) -> tuple[State | None, list[EventRow]]:
+        """What the writer has brought, where it is in this process; its end, and all else, is found in the table.
+
+        That is looked into now and then all the same: somebody elsewhere may have ended the answer.
+        """
+        written_here = self._bells.is_written_here(answer_id)
+        brought = bell.take(after)
+        if trusted and written_here and brought is not None:
+            return "running", brought
+        async with self._db.acquire() as conn:
+            return await reading.read_events(conn, answer_id, after)
 
     async def _touch(self, answer_id: UUID, user_id: UUID) -> bool:
         async with self._db.acquire() as conn:

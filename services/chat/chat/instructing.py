@@ -7,11 +7,11 @@ from common.db import Connection, Database
 from common.errors import ApiError, conflict, forbidden, not_found
 from common.identity import Caller, at_least
 from common.ids import uuid7
+from common.once import Once
 
 from chat import metrics
 from chat.domain.titles import title_of
 from chat.instruction_shapes import InstructionEdit, InstructionNew, InstructionVersion, show_versions
-from chat.once import Once
 from chat.queries import instructions
 from chat.queries.instruction_rows import InstructionRow, NewInstruction, VersionRow
 from chat.versions import check_version

@@ -10,6 +10,7 @@ from common.db import Connection, Database
 
 from chat.bells import Bells
 from chat.domain.passages import Passage
+from chat.press import Press
 from chat.queries import caching, reading, writing
 from chat.queries.rows import EventRow
 from chat.steps import Broken, Content, Outcome, Status
@@ -22,8 +23,9 @@ class Gone(Exception):
 class Journal:
     """Takes steps at once and writes them when told to; text between two writes becomes one event."""
 
-    def __init__(self, db: Database, answer_id: UUID, bells: Bells) -> None:
+    def __init__(self, db: Database, answer_id: UUID, bells: Bells, press: Press) -> None:
         self._db = db
+        self._press = press
         self._id = answer_id
         self._bells = bells
         self._seq = 0
@@ -73,10 +75,10 @@ class Journal:
             self.urgent.clear()
             self._take()
             if self._unwritten:
-                async with self._db.acquire() as conn:
-                    await self._append(conn)
-                self._unwritten.clear()
-                self._bells.ring(self._id)
+                if not await self._press.append(self._id, list(self._unwritten)):
+                    raise Gone
+                written, self._unwritten = self._unwritten, []
+                self._bells.ring(self._id, written)
                 crash.point("chat.answer_flushed")
 
     async def finish(self, outcome: Outcome, cache_hours: float) -> None:

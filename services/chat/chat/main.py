@@ -18,6 +18,7 @@ from chat import handlers
 from chat.answering import Answering
 from chat.api.agui import AgUi
 from chat.api.answers import Answers
+from chat.api.attachments import Attachments
 from chat.api.completions import Completions
 from chat.api.instructions import Instructions
 from chat.api.messages import Messages
@@ -35,8 +36,10 @@ from chat.instructing import Instructing
 from chat.own_keys import OwnKeys
 from chat.planning import Planning
 from chat.previewing import Previewing
+from chat.providers.attachments import AttachmentStore
 from chat.providers.choice import Writers
 from chat.providers.likeness import Likeness
+from chat.providers.memory import Mem0, Memory, NoMemory
 from chat.providers.retrieval import Retrieval
 from chat.providers.transcripts import Transcripts
 from chat.sealing import Sealer
@@ -64,8 +67,10 @@ def build(settings: ChatSettings | None = None) -> Service:
     choosing = Choosing(service.db, writers)
     likeness, transcripts = Likeness(embedder, signer), Transcripts(service.store)
     sharing = Sharing(service.db, bells, settings)
-    answering = Answering(Retrieval(embedder, signer), likeness, writers, own_keys, sharing)
-    writer = Writer(service.db, answering, writers, bells, settings)
+    attached = AttachmentStore(service.db, service.store, settings.scratch_dir, settings.attachments_bytes)
+    memory = _memory(settings)
+    answering = Answering(Retrieval(embedder, signer), likeness, writers, own_keys, sharing, attached, memory)
+    writer = Writer(service.db, answering, writers, bells, memory, settings)
     # Well before a silent reader counts as gone, even when a touch or two come late.
     follower = Follower(service.db, bells, settings.flush_seconds, settings.abandon_seconds / 4)
     planning = Planning(service.db, service.relay, choosing, settings.summary_quiet_seconds)
@@ -82,9 +87,12 @@ def build(settings: ChatSettings | None = None) -> Service:
     asking = Asking(service.db, writer, choosing, follower, settings)
     service.serve(Answers(asking).routes())
     service.serve(Completions(asking).routes())
-    talking = Talking(service.db, asking, bells)
+    talking = Talking(service.db, asking, attached, bells)
     service.serve(Sessions(service.db, talking).routes())
     service.serve(Messages(service.db, asking, talking).routes())
+    service.serve(Attachments(service.db, attached).routes())
+    # Files in base64, and what is around them; the gateway keeps all other bodies small.
+    service.max_body_bytes = settings.attachments_bytes * 4 // 3 + 1024 * 1024
     editing, chapters = SummaryEditing(service.db, service.relay), ChapterReading(service.db, transcripts)
     service.serve(Summaries(service.db, planning, editing, chapters).routes())
     service.background(planning.begin_due, every_seconds=_SWEEP_SECONDS)
@@ -98,11 +106,20 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.background(writer.forget_old, every_seconds=_FORGET_SECONDS)
     service.background(sharing.forget_expired, every_seconds=_FORGET_SECONDS)
     service.background(talking.forget_keys, every_seconds=_FORGET_SECONDS)
+    service.background(attached.sweep, every_seconds=_FORGET_SECONDS)
     service.background(own_keys.reseal, every_seconds=_FORGET_SECONDS)
     service.on_stop(writer.close)
     service.on_stop(writers.close)
+    service.on_stop(memory.close)
     service.on_stop(embedder.aclose)
     return service
+
+
+def _memory(settings: ChatSettings) -> Memory:
+    if not settings.mem0_url:
+        return NoMemory()
+    key, wait = settings.mem0_api_key.get_secret_value(), settings.mem0_seconds
+    return Mem0(settings.mem0_url, key, wait_seconds=wait, threshold=settings.mem0_threshold)
 
 
 def main() -> None:

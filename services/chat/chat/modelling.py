@@ -41,7 +41,10 @@ async def ask_model(writers: Writers, model: str, prompt: Prompt, most_tokens: i
     written: list[str] = []
     usage: Usage | None = None
     try:
-        async with asyncio.timeout(_LONGEST_SECONDS), aclosing(chain.answer(request, lambda _room: prompt)) as events:
+        async with (
+            asyncio.timeout(_LONGEST_SECONDS),
+            aclosing(chain.answer(request, lambda _room, _sees: prompt)) as events,
+        ):
             async for event in events:
                 match event:
                     case Text(text):

@@ -12,13 +12,14 @@ from pydantic import TypeAdapter
 
 from chat import metrics
 from chat.domain import summary_prompts
-from chat.domain.budget import Budget, tokens_of
+from chat.domain.budget import Budget
 from chat.domain.findings import Finding, Notes, of_stretch
 from chat.domain.prompt import Prompt
 from chat.domain.replies import Item, read_reply
 from chat.domain.stretches import Stretch
 from chat.domain.summary import Template
 from chat.domain.summary_prompts import Wordings
+from chat.domain.tokens import estimate
 from chat.modelling import add_usage, ask_model
 from chat.providers.choice import Writers
 from chat.queries import summaries
@@ -95,7 +96,7 @@ class Noting:
         groups: list[list[Finding]] = [[]]
         size = 0
         for finding in findings:
-            tokens = tokens_of(summary_prompts.show_note(1000, finding))
+            tokens = estimate(summary_prompts.show_note(1000, finding))
             if groups[-1] and size + tokens > self.budget.text:
                 groups.append([])
                 size = 0

@@ -9,12 +9,12 @@ from common.db import Connection, Database
 from common.errors import ApiError, conflict, not_found
 from common.events import SummaryPlanned, TranscriptCompleted, TranscriptFact
 from common.ids import uuid7
+from common.once import Once
 from common.outbox import Relay, saying
 from common.recording import Recording
 
 from chat.choosing import Choosing
 from chat.domain.summary import Template
-from chat.once import Once
 from chat.queries import summaries
 from chat.queries.summary_rows import NewWork, TranscriptRow, WorkRow
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from chat.queries.session_rows import MadeFrom, MessageRow, MessageState, Role, SessionRow
+from chat.domain.attachments import MOST, MOST_BYTES, Attachment, decode, read_attachment
+from chat.queries.session_rows import AttachmentRow, MadeFrom, MessageRow, MessageState, Role, SessionRow
 from chat.shapes import Citation, Question, without_nul
 
 _PREVIEW = 200
@@ -31,10 +32,27 @@ class SessionEdit(_Body):
     title: Title
 
 
+class AttachmentNew(_Body):
+    """An image (JPEG, PNG, GIF, WebP) or a PDF, at most 10 MB; known by its first bytes, whatever it is called."""
+
+    name: str | None = Field(default=None, max_length=1000, examples=["whiteboard.jpg"])
+    media_type: str | None = Field(default=None, max_length=100, description="Need not be said; if it is, it must fit")
+    data: str = Field(max_length=4 * MOST_BYTES // 3 + 100, description="Base64, or a data URL of it")
+
+    def read(self) -> Attachment:
+        """Raises ValueError."""
+        return read_attachment(self.name, self.media_type, decode(self.data))
+
+
 class MessageNew(_Body):
     """The next question; what it leaves out is understood from the session."""
 
     content: Question = Field(examples=["When do we move to the new office?"])
+    attachments: list[AttachmentNew] = Field(
+        default_factory=list[AttachmentNew],
+        max_length=MOST,
+        description="For a model that reads images, PDFs: see `vision`, `pdf` of GET /api/models",
+    )
     model: str | None = Field(default=None, max_length=200, description="One of the models offered; default: the first")
     top_k: int | None = Field(default=None, ge=1, le=40, description="Passages to answer from")
     stream: bool = Field(default=False, description="Server-sent events instead of one JSON document")
@@ -73,6 +91,21 @@ class MessageError(BaseModel):
     advice: str | None
 
 
+class MessageAttachment(BaseModel):
+    """A file that came with a question."""
+
+    id: UUID
+    name: str
+    media_type: str
+    size_bytes: int
+    url: str = Field(description="Where it can be read by whoever may read the session")
+
+    @classmethod
+    def of(cls, row: AttachmentRow) -> Self:
+        url = f"/api/chat/sessions/{row.session_id}/attachments/{row.id}"
+        return cls(id=row.id, name=row.name, media_type=row.media_type, size_bytes=row.size_bytes, url=url)
+
+
 class Message(BaseModel):
     """A question (`user`) or its answer (`assistant`), which begins as `running`.
 
@@ -85,6 +118,7 @@ class Message(BaseModel):
     role: Role
     status: MessageState
     content: str = Field(description="Every `[n]` points at the citation of that index")
+    attachments: list[MessageAttachment] = Field(description="Of a question")
     reply_to: UUID | None = Field(description="The question that an answer answers")
     run_id: UUID | None = Field(description="This attempt at the answer; also an id for GET /api/answers/{answer_id}")
     attempt: int
@@ -172,6 +206,7 @@ def show_message(row: MessageRow, made: MadeFrom) -> Message:
         role=row.role,
         status=row.status,
         content=row.content,
+        attachments=[MessageAttachment.of(one) for one in made.attachments.get(row.id, [])],
         reply_to=row.reply_to,
         run_id=row.run_id,
         attempt=row.attempt,

@@ -94,6 +94,22 @@ class ChatSettings(ServiceSettings):
     )
     keep_days: float = Field(default=30, gt=0, description="Days that answers outside of sessions are kept")
 
+    attachments_bytes: int = Field(
+        default=20_000_000,
+        ge=1024,
+        le=100_000_000,
+        description="Most bytes of images and PDFs that go with one question, and that a model is shown at a time",
+    )
+
+    mem0_url: str = Field(
+        default="", description="Address of a Mem0 server that remembers users between sessions; empty: nobody does"
+    )
+    mem0_api_key: SecretStr = Field(default=SecretStr(""), description="Key for the Mem0 server")
+    mem0_seconds: float = Field(
+        default=2, gt=0, description="Seconds to wait for memories; then an answer does without"
+    )
+    mem0_threshold: float = Field(default=0.38, ge=0, le=1, description="Memories with a lower score are not used")
+
     summary_window_tokens: int = Field(
         default=0,
         ge=0,
@@ -107,7 +123,7 @@ class ChatSettings(ServiceSettings):
         description="Seconds after the last correction of a transcript until its summary is written anew",
     )
 
-    @field_validator("openai_base_url", "anthropic_base_url", "embedder_url")
+    @field_validator("openai_base_url", "anthropic_base_url", "embedder_url", "mem0_url")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

@@ -103,7 +103,7 @@ class Sharing:
         failure: dict[str, Any] | None = None
         with self._bells.hung(leader) as bell:
             while True:
-                bell.clear()
+                bell.rung.clear()
                 if monotonic() - touched >= self._touch_seconds:
                     touched, alive = monotonic(), await self._touch(leader)
                 state, events = await self._look(leader, after)
@@ -118,7 +118,7 @@ class Sharing:
                     raise Broken(**failure)
                 if state != "running" or not alive:
                     raise _Lost
-                await pause(bell, self._poll_seconds)
+                await pause(bell.rung, self._poll_seconds)
 
     async def _look(self, leader: UUID, after: int) -> tuple[State | None, list[EventRow]]:
         async with self._db.acquire() as conn:

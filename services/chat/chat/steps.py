@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
+from chat.domain.attachments import Attachment
 from chat.domain.citations import Citation
 from chat.domain.guidance import Guidance
 from chat.domain.history import Turn
@@ -16,7 +17,8 @@ class Ask:
 
     ``history`` came before it; ``wishes`` are the asker's own about how to answer, ``guidance`` that of those who run
     the library. ``unread``: it is written to its end even when nobody reads, because it will be found later.
-    ``anew``: although it may have been answered before.
+    ``anew``: although it may have been answered before. ``attachments``: the oldest first, its own last.
+    ``remembers``: with what is remembered of the asker, and to be remembered.
     """
 
     question: str
@@ -29,6 +31,8 @@ class Ask:
     guidance: Guidance = field(default_factory=Guidance)
     unread: bool = False
     anew: bool = False
+    remembers: bool = False
+    attachments: Sequence[Attachment] = ()
 
 
 @dataclass(frozen=True, slots=True)

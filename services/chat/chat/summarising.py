@@ -31,7 +31,7 @@ from chat.noting import Noting
 from chat.providers.choice import EXTRACTIVE, Writers
 from chat.providers.transcripts import Transcripts
 from chat.queries import reading, summaries
-from chat.queries.guidance import prompt_text
+from chat.queries.guidance import prompt_texts
 from chat.queries.summary_rows import ChaptersRow, NewSummary, TranscriptRow, WorkRow
 from chat.settings import ChatSettings
 from chat.supporting import Supporting
@@ -165,7 +165,7 @@ class Summarising:
 
     async def _wordings(self) -> Wordings:
         async with self.db.acquire() as conn:
-            return Wordings(await prompt_text(conn, SUMMARY_NOTES), await prompt_text(conn, SUMMARY))
+            return Wordings(*await prompt_texts(conn, SUMMARY_NOTES, SUMMARY))
 
     async def _forget_nodes(self, work: WorkRow) -> None:
         """So that asking again asks the model again."""

@@ -1,5 +1,6 @@
 """What happens to sessions: they begin, are asked, asked again, cancelled, branched and deleted."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,21 +9,24 @@ from common.db import Connection, Database
 from common.errors import ApiError, conflict, invalid, not_found
 from common.identity import Caller
 from common.ids import uuid7
+from common.once import Once
 
 from chat.asking import Asking
 from chat.bells import Bells
+from chat.domain.attachments import Attachment, Kind, check_all, kinds_of
 from chat.domain.history import TURNS, Turn, without_markers
 from chat.domain.titles import title_of
-from chat.once import Once
+from chat.providers.attachments import AttachmentStore
 from chat.providers.choice import EXTRACTIVE
-from chat.queries import branching, messages, once, reading, sessions, writing
+from chat.queries import attachments, branching, messages, once, reading, sessions, writing
 from chat.queries.guidance import read_guidance
 from chat.queries.rows import NewAnswer
-from chat.queries.session_rows import MessageRow, NewSession, SessionRow
-from chat.session_shapes import MessageNew, MessageRetry, SessionBranch, SessionNew
+from chat.queries.session_rows import AttachmentRow, MessageRow, NewSession, SessionRow
+from chat.session_shapes import AttachmentNew, MessageNew, MessageRetry, SessionBranch, SessionNew
 from chat.steps import Broken
 
 _KEY_HOURS = 24.0
+_KINDS = "A question takes images (JPEG, PNG, GIF, WebP) and PDFs of at most 10 MB."
 _CANCELLED = Broken("cancelled", "The answer was cancelled.", "Retry it, or ask something else.", 409)
 
 
@@ -40,17 +44,20 @@ class Busy(ApiError):
 
 @dataclass(frozen=True)
 class _Talk:
-    """What came before a question: ``turns`` as they are shown, and the answers that they show something of."""
+    """What came before a question: ``turns`` as they are shown, the answers that they show something of, and the files
+    that came with them."""
 
     turns: Sequence[Turn]
     answers: Sequence[UUID]
+    attachments: Sequence[Attachment]
 
 
 class Talking:
     """All changes of sessions. Each is one transaction under the session's lock."""
 
-    def __init__(self, db: Database, asking: Asking, bells: Bells) -> None:
+    def __init__(self, db: Database, asking: Asking, attached: AttachmentStore, bells: Bells) -> None:
         self._db = db
+        self._attached = attached
         self._asking = asking
         self._bells = bells
 
@@ -93,29 +100,37 @@ class Talking:
         async with self._db.transaction() as conn:
             await _lock(conn, caller, session_id)
             await sessions.delete_session(conn, session_id)
+        await self._attached.sweep()
 
     async def ask(self, session_id: UUID, body: MessageNew, caller: Caller, creation: Once) -> UUID:
         """The id of the answer's message; it is being written from now on.
 
-        Raises ApiError: no such session or model, a collection that is closed, an answer that is not finished, no room.
+        Raises ApiError: no such session or model, a collection that is closed, an answer that is not finished, no room,
+        an attachment that is none or that the model does not read; TryAgain while attachments cannot be stored.
         """
-        model = await self._asking.choosing.model(caller, "chat", body.model)
+        given = await asyncio.to_thread(_read, body.attachments, self._attached.most_bytes)
+        model = await self._model(session_id, caller, body.model, kinds_of(given))
         self._asking.check_room()
+        # What is kept and not referred to after all, as for a session that is not there, is swept later.
+        kept = await self._attached.keep(given)
         async with self._db.transaction() as conn:
             message_id, fresh = await creation.claim(conn, uuid7())
             if not fresh:
                 return message_id
             session = await self._open(conn, caller, session_id)
             talk = await _talk(conn, caller, session_id, session.message_count, model)
-            await messages.add_exchange(conn, session_id, uuid7(), message_id, body.content)
+            question_id = uuid7()
+            await messages.add_exchange(conn, session_id, question_id, message_id, body.content)
+            await attachments.add(conn, question_id, given, kept)
             await sessions.note_question(conn, session_id, title_of(body.content))
             new = await _answer(conn, caller, session, message_id, body.content, model, talk)
-        self._asking.start(new, caller, body.top_k, talk.turns)
+        self._asking.start(new, caller, body.top_k, talk.turns, attachments=[*talk.attachments, *given])
         return message_id
 
     async def retry(self, message: MessageRow, body: MessageRetry, caller: Caller) -> None:
         """Write the answer again, from what came before it. Raises ApiError as ``ask``, and 409 where it is done."""
-        model = await self._asking.choosing.model(caller, "chat", body.model)
+        own = await self._came_with(message.reply_to)
+        model = await self._model(message.session_id, caller, body.model, kinds_of(own))
         self._asking.check_room()
         async with self._db.transaction() as conn:
             session = await self._open(conn, caller, message.session_id)
@@ -126,7 +141,7 @@ class Talking:
             talk = await _talk(conn, caller, message.session_id, question.position - 1, model)
             await messages.begin_again(conn, message.id)
             new = await _answer(conn, caller, session, message.id, question.content, model, talk)
-        self._asking.start(new, caller, body.top_k, talk.turns)
+        self._asking.start(new, caller, body.top_k, talk.turns, attachments=[*talk.attachments, *own])
 
     async def cancel(self, message: MessageRow) -> None:
         """Its writer, wherever it runs, finds it ended; an answer that has ended already stays as it is."""
@@ -162,6 +177,20 @@ class Talking:
     async def forget_keys(self) -> None:
         async with self._db.acquire() as conn:
             await once.forget_keys(conn, _KEY_HOURS)
+
+    async def _model(self, session_id: UUID, caller: Caller, wanted: str | None, needs: frozenset[Kind]) -> str:
+        """One that reads what comes with the question; where none is named, rather one that reads earlier files too."""
+        async with self._db.acquire() as conn:
+            types = await attachments.latest_types(conn, caller.user_id, session_id)
+        earlier = kinds_of([Attachment("", media_type, 0) for media_type in types])
+        return await self._asking.choosing.model(caller, "chat", wanted, needs=needs, likes=earlier)
+
+    async def _came_with(self, question_id: UUID | None) -> list[Attachment]:
+        if question_id is None:
+            return []
+        async with self._db.acquire() as conn:
+            found = await attachments.of_messages(conn, [question_id])
+        return [_stored(row, earlier=False) for row in found.get(question_id, [])]
 
     async def _open(self, conn: Connection, caller: Caller, session_id: UUID, *, asks: bool = True) -> SessionRow:
         """The session, locked, with nothing being written in it; where it ``asks``, of a collection that is open."""
@@ -210,15 +239,35 @@ async def _talk(conn: Connection, caller: Caller, session_id: UUID, until: int, 
     """The last messages up to that position. The extractive writer reads no answers, so that it inherits nothing."""
     turns: list[Turn] = []
     shown: list[UUID] = []
-    for message in await messages.read_messages(conn, caller.user_id, session_id, max(0, until - TURNS), TURNS):
-        if message.position > until:
-            break
+    found = await messages.read_messages(conn, caller.user_id, session_id, max(0, until - TURNS), TURNS)
+    before = [message for message in found if message.position <= until]
+    for message in before:
         if message.role == "user":
             turns.append(Turn("user", message.content))
         elif message.run_id is not None and message.status == "done" and message.answered and model != EXTRACTIVE:
             turns.append(Turn("assistant", without_markers(message.content)))
             shown.append(message.run_id)
-    return _Talk(turns, shown)
+    files = await attachments.of_messages(conn, [message.id for message in before if message.role == "user"])
+    return _Talk(turns, shown, [_stored(row, earlier=True) for rows in files.values() for row in rows])
+
+
+def _stored(row: AttachmentRow, *, earlier: bool) -> Attachment:
+    return Attachment(row.name, row.media_type, row.size_bytes, uri=row.uri, earlier=earlier)
+
+
+def _read(given: Sequence[AttachmentNew], most_bytes: int) -> list[Attachment]:
+    """Raises ApiError 422."""
+    read: list[Attachment] = []
+    for place, one in enumerate(given):
+        try:
+            read.append(one.read())
+        except ValueError as error:
+            raise invalid(f"attachments.{place}: {error}.", advice=_KINDS) from None
+    try:
+        check_all(read, most_bytes)
+    except ValueError as error:
+        raise invalid(f"attachments: {error}.", advice="Ask with fewer, or in several questions.") from None
+    return read
 
 
 async def _answer(
@@ -235,6 +284,7 @@ async def _answer(
 async def _copy(conn: Connection, session_id: UUID, into: UUID, until: int) -> None:
     copies = {original: uuid7() for original in await branching.message_ids(conn, session_id, until)}
     await branching.copy_messages(conn, into, copies)
+    await attachments.copy(conn, copies)
     answers = await branching.answers_of(conn, list(copies))
     places = {answer_id: copies[message_id] for message_id, answer_id in answers.items()}
     await branching.copy_answers(conn, {answer_id: uuid7() for answer_id in places}, places)

@@ -16,7 +16,9 @@ from chat import metrics
 from chat.answering import Answering
 from chat.bells import Bells, pause
 from chat.journal import Gone, Journal
+from chat.press import Press
 from chat.providers.choice import Writers
+from chat.providers.memory import Memory
 from chat.queries import writing
 from chat.settings import ChatSettings
 from chat.steps import Ask, Broken, Outcome
@@ -25,6 +27,7 @@ log = get_logger()
 
 _BEAT_SECONDS = 1.0
 _WRITE_SECONDS = 2.0
+_TURNS = 4
 _ASK_AGAIN = "Ask again."
 INTERRUPTED = Broken("interrupted", "The answer was interrupted before its end.", _ASK_AGAIN)
 _LEFT = Broken("abandoned", "Nobody was reading any more, so the answer was stopped.", _ASK_AGAIN)
@@ -35,13 +38,21 @@ class Writer:
     """At most ``most`` answers at a time in this process."""
 
     def __init__(
-        self, db: Database, answering: Answering, writers: Writers, bells: Bells, settings: ChatSettings
+        self,
+        db: Database,
+        answering: Answering,
+        writers: Writers,
+        bells: Bells,
+        memory: Memory,
+        settings: ChatSettings,
     ) -> None:
         self._db = db
+        self._memory = memory
         self._answering = answering
         self._writers = writers
         self._bells = bells
         self._settings = settings
+        self._press = Press(db)
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, answer_id: UUID, ask: Ask, caller: Caller) -> None:
@@ -60,6 +71,7 @@ class Writer:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        await self._press.close()
 
     async def interrupt_silent(self) -> None:
         """End the answers of writers that died."""
@@ -74,9 +86,13 @@ class Writer:
             await writing.delete_old(conn, self._settings.keep_days)
 
     async def _write(self, answer_id: UUID, ask: Ask, caller: Caller) -> None:
-        journal = Journal(self._db, answer_id, self._bells)
+        journal = Journal(self._db, answer_id, self._bells, self._press)
         # Begun by a request, but nobody's request: a database that is started again does not end the answer.
-        with patience.having(patience.OF_WORK), metrics.running.track_inprogress():
+        with (
+            patience.having(patience.OF_WORK),
+            metrics.running.track_inprogress(),
+            self._bells.writing(answer_id),
+        ):
             outcome = await self._settle(journal, ask, caller)
         metrics.answers.labels(self._writers.provider_of(ask.model), outcome).inc()
         log.info("answer_written", answer_id=str(answer_id), outcome=outcome, model=ask.model)
@@ -122,6 +138,9 @@ class Writer:
             await self._stop_clock(journal, clock)
             outcome = work.result()
             await journal.finish(outcome, self._settings.cache_hours)
+            if ask.remembers and outcome.answered:
+                # The asker's own words alone: what recordings say must be gone with them.
+                self._memory.remember(caller.user_id, ask.question)
             return "answered" if outcome.answered else "not_found"
         finally:
             work.cancel()
@@ -154,4 +173,11 @@ class Writer:
                 beaten = monotonic()
                 if not await journal.beat(self._settings.abandon_seconds) and not unread:
                     return
-            await pause(journal.urgent, self._settings.flush_seconds)
+            await pause(journal.urgent, _until_turn(monotonic(), self._settings.flush_seconds))
+
+
+def _until_turn(now: float, flush_seconds: float) -> float:
+    """Seconds until the next flush: about ``flush_seconds``, at one of four moments that all answers have in common,
+    so that what many have to write goes together, and yet not all of it at once."""
+    grid = flush_seconds / _TURNS
+    return flush_seconds - now % grid

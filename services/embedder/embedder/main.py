@@ -21,6 +21,7 @@ from embedder.background import Upkeep
 from embedder.exchange import Exchange
 from embedder.handlers import Handlers
 from embedder.indexing import Indexer
+from embedder.line_vectors import LineVectors
 from embedder.providers.catalogue import full_name, open_model
 from embedder.providers.rerankers import reranker
 from embedder.query_vectors import QueryVectors
@@ -58,7 +59,7 @@ def build(settings: EmbedderSettings | None = None) -> Service:
     service.serve(SearchApi(search).routes())
     service.serve(RetrievalApi(search).routes())
     service.serve(ChunksApi(db).routes())
-    service.serve(EmbeddingsApi(models).routes())
+    service.serve(EmbeddingsApi(models, LineVectors(s.line_vectors)).routes())
     service.serve(ExchangeApi(Exchange(db, models, indexes)).routes())
 
     service.background(upkeep.fold_statistics, every_seconds=s.fold_seconds)

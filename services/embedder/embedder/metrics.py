@@ -25,6 +25,11 @@ hits = Histogram(
     buckets=(0, 1, 3, 10, 30, 100, 300, 1000),
 )
 deltas = Counter("earshot_embedder_deltas_folded_total", "Changes of term statistics taken into the totals")
+line_vectors = Counter(
+    "earshot_embedder_line_vectors_total",
+    "Vectors of lines that services compare, by whether they were kept from before",
+    ["source"],
+)
 query_vectors = Counter(
     "earshot_embedder_query_vectors_total", "Vectors of queries, by whether they were kept from before", ["source"]
 )

@@ -77,6 +77,11 @@ class EmbedderSettings(ServiceSettings):
     query_vectors: int = Field(
         default=2000, ge=0, le=1_000_000, description="Vectors of queries kept for when they are asked again; 2 KB each"
     )
+    line_vectors: int = Field(
+        default=4000,
+        ge=0,
+        description="Vectors of lines kept for when answers are made from the same passages; 2 KB each",
+    )
     rerank: Literal["off", "cohere", "tei", "onnx"] = Field(
         default="off",
         description="Second look at the best passages: cohere (also Jina, vLLM, LiteLLM) or tei over HTTP, or onnx",

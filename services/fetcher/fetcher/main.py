@@ -22,6 +22,7 @@ from fetcher.handlers.fetching import Fetcher
 from fetcher.handlers.retention import Retention
 from fetcher.providers.archives import ArchiveLimits
 from fetcher.providers.checkpoints import Checkpoints
+from fetcher.providers.platforms.visits import Platforms
 from fetcher.providers.scratch import Scratch
 from fetcher.providers.sources import Sources
 from fetcher.providers.web.client import Client
@@ -38,9 +39,9 @@ def build(settings: FetcherSettings | None = None) -> Service:
 
     client = Client(CheckedNetwork(s.address_policy), s.connect_seconds, s.stall_seconds)
     downloader = Downloader(client, Limits(s.max_file_bytes, s.attempts, s.download_limit_seconds))
-    sources = Sources(db, store, downloader, s.max_file_bytes)
+    sources = Sources(db, store, downloader, Platforms(s.terms), s.max_file_bytes)
     scratch, checkpoints = Scratch(s.scratch_dir / "fetcher"), Checkpoints(db, store)
-    captioner = Captioner(db, store, s.max_subtitle_bytes)
+    captioner = Captioner(db, store, s.max_subtitle_bytes, s.automatic_captions)
     copier = Copier(db, store, captioner, asyncio.Semaphore(s.conversions), s.max_duration_seconds, s.hold_seconds)
     fetcher = Fetcher(db, sources, scratch, checkpoints, copier, captioner, s.hold_seconds)
     retention = Retention(db, store, sources, scratch, checkpoints)

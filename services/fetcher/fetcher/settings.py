@@ -1,8 +1,13 @@
 """Every variable the fetcher reads, with its unit and default."""
 
+import re
+from pathlib import Path
+
 from common.addresses import AddressPolicy, Networks, policy
 from common.settings import ServiceSettings, service_config, shared
-from pydantic import Field
+from pydantic import Field, field_validator
+
+from fetcher.providers.platforms.visits import Terms
 
 
 class FetcherSettings(ServiceSettings):
@@ -35,10 +40,58 @@ class FetcherSettings(ServiceSettings):
         default=480, gt=0, description="Seconds after which a download saves a checkpoint and hands its message back"
     )
     conversions: int = Field(default=2, ge=1, description="Conversions by ffmpeg at the same time")
+    platforms: str = Field(
+        default="all",
+        description="Platforms whose pages are read, as names of yt-dlp's extractors (regular expressions, comma "
+        "separated: youtube,vimeo.*); all: every one; empty: none, links are files",
+    )
+    page_seconds: float = Field(default=120, gt=0, description="Longest reading of a platform's page, in seconds")
+    automatic_captions: bool = Field(
+        default=False, description="With captions: prefer, take captions that a machine wrote too, not people's alone"
+    )
+    proxy: str = Field(
+        default="",
+        description="Proxy for platforms alone, as http://host:3128 or socks5h://host:1080; it must itself refuse "
+        "private addresses",
+    )
+    cookies_file: Path | None = Field(
+        default=None,
+        description="Netscape file of cookies that platforms are shown; whoever adds links acts as its owner",
+    )
+    js_runtime: str = Field(
+        default="", description="Path of deno, node or bun, by which yt-dlp runs YouTube's scripts; empty: without"
+    )
+    plugins_dir: str = Field(default="", description="Directory of yt-dlp's plugins; empty: none are loaded")
     upload_lifetime_seconds: float = Field(
         default=86_400, gt=0, description="Seconds that an upload nobody used, and scratch files, are kept"
     )
     sweep_seconds: float = Field(default=300, gt=0, description="Seconds between two sweeps of what is left over")
+
+    @field_validator("platforms")
+    @classmethod
+    def _names(cls, text: str) -> str:
+        """Raises ValueError for what is no regular expression."""
+        for name in text.split(","):
+            re.compile(name)
+        return text
+
+    @property
+    def terms(self) -> Terms:
+        """How platforms are visited."""
+        return Terms(
+            extractors=[name.strip().lower() for name in self.platforms.split(",") if name.strip()],
+            policy=self.address_policy,
+            attempts=self.attempts,
+            stall_seconds=self.stall_seconds,
+            page_seconds=self.page_seconds,
+            total_seconds=self.download_limit_seconds,
+            max_bytes=self.max_file_bytes,
+            max_seconds=self.max_duration_seconds,
+            proxy=self.proxy,
+            cookies=self.cookies_file,
+            js_runtime=self.js_runtime,
+            plugins=self.plugins_dir,
+        )
 
     @property
     def address_policy(self) -> AddressPolicy:

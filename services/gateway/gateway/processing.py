@@ -51,7 +51,7 @@ async def change(conn: Connection, held: Held, changed: Journey, at: datetime) -
         finished_at = held.job.finished_at if held.job.status == changed.status else at
     await jobs.save_job(conn, held.job.id, changed, finished_at)
     await edits.set_status(conn, held.asset.id, held.asset.run, changed.status, changed.stage)
-    metrics.observe_change(held.job.journey, changed)
+    metrics.observe_change(held.asset.kind, held.job.journey, changed)
 
 
 NO_SOUND = "There is no sound to listen to: this was added as a subtitle file."

@@ -19,7 +19,7 @@ from chat.handlers import Revisions
 from chat.planning import Planning
 from chat.providers.choice import Writers
 from chat.settings import ChatSettings
-from common.db import Database
+from common.db import Connection, Database
 from common.delivery import Delivery
 from common.events import Fact
 from common.identity import IDENTITY_HEADER, Caller, Signer, new_key_pair
@@ -36,6 +36,12 @@ from tests.integration.embedder.world import World
 # Facts wait in the outbox; nothing here must reach a broker that happens to run on this machine.
 NO_BROKER = "amqp://guest:guest@127.0.0.1:9/"
 ROOT = Path(__file__).parents[3]
+_A_WRITE_WAITS = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO message_events%'
+    )
+"""
 
 
 @dataclass
@@ -166,6 +172,13 @@ MEETING: Sequence[tuple[str, str]] = [
 def as_recognised(text: str) -> str:
     """As the draft recogniser writes: no case, no punctuation."""
     return " ".join("".join(char for char in word.lower() if char.isalnum() or char == "'") for word in text.split())
+
+
+async def until_a_write_waits(looking: Connection) -> None:
+    """For a write of events that waits for a lock in the database that ``looking`` looks at."""
+    async with asyncio.timeout(20):
+        while not await looking.fetchval(_A_WRITE_WAITS):
+            await asyncio.sleep(0.02)
 
 
 def read_events(text: str) -> list[tuple[int, str, dict[str, Any]]]:

@@ -11,7 +11,6 @@ import pytest
 from chat import handlers
 from chat import main as chat_main
 from chat.domain.prompt import RULES
-from chat.queries.guidance import active_version
 from common.events import CollectionDeleted
 
 from tests.conftest import Databases
@@ -229,9 +228,6 @@ async def test_what_reaches_the_model(house: House, meeting: Meeting, provider: 
     assert (await reader.ok("GET", f"/api/answers/{answer['id']}"))["instructions"] == answer["instructions"]
     system, answer = await asked(house, provider, reader)
     assert ("Cite nothing." in system, "Be very brief." in system) == (True, False)
-    async with house.db.acquire() as conn:
-        keys = {await active_version(conn, meeting.collection_id), await active_version(conn, None)}
-        assert len(keys) == 2
     await in_a_session(reader, place, provider)
     await a_preview(house, owner, special, provider)
     await prompts_by_purpose(house, admin, reader, provider)

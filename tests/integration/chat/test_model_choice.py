@@ -122,8 +122,8 @@ async def test_models_and_defaults(house: House, meeting: Meeting, first: Provid
     ]
     assert listed[0] | {"default_for": []} == {
         "name": "test-model", "provider": "openai", "model": "test-model", "usable": True, "own_key": False,
-        "default_for": [], "context_tokens": 16000, "output_tokens": 300, "vision": False, "tools": False, "json": True,
-        "streaming": True, "prices": {"input": 2.0, "output": 8.0, "cached_input": None},
+        "default_for": [], "context_tokens": 16000, "output_tokens": 300, "vision": False, "pdf": False,
+        "tools": False, "json": True, "streaming": True, "prices": {"input": 2.0, "output": 8.0, "cached_input": None},
     }  # fmt: skip
     assert listed[0]["default_for"] == ["answer", "chat", "rewrite", "title", "summary"]
     for model, told in (

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Databases
 from tests.integration.chat import wire
 from tests.integration.chat.conftest import Meeting, record_meeting
-from tests.integration.chat.house import House, open_house, read_events
+from tests.integration.chat.house import House, open_house, read_events, until_a_write_waits
 from tests.integration.chat.wire import Call, Provider
 
 QUESTION = "When is the contract due?"
@@ -252,9 +252,7 @@ async def test_text_that_is_being_written_when_the_answer_ends_is_not_lost(
         async with house.db.acquire() as looking, house.db.transaction() as conn:
             await conn.execute("LOCK TABLE message_events IN SHARE MODE")
             go_on.set()
-            async with asyncio.timeout(20):
-                while not await looking.fetchval(_WRITING):
-                    await asyncio.sleep(0.02)
+            await until_a_write_waits(looking)
             end.set()
             # The writer ends while the text is on its way into the table.
             await asyncio.sleep(0.5)
@@ -265,14 +263,6 @@ async def test_text_that_is_being_written_when_the_answer_ends_is_not_lost(
     assert "".join(data["content"] for _, name, data in events if name == "content") == (
         "It must be sent before the end of November [1]."
     )
-
-
-_WRITING = """
-    SELECT EXISTS (
-        SELECT FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO message_events%'
-    )
-"""
 
 
 async def test_only_so_many_at_a_time(house: House, meeting: Meeting, provider: Provider, brand: str) -> None:

@@ -1,12 +1,14 @@
 """One suite for every provider with a model: the real SDK against a server that speaks its wire protocol."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from chat.domain.attachments import read_attachment
 from chat.domain.evidence import Meaning, weigh
 from chat.domain.history import Turn
 from chat.domain.prompt import build_prompt
@@ -19,6 +21,7 @@ from pydantic import SecretStr
 
 from tests.integration.chat import wire
 from tests.integration.chat.wire import Call, Provider, Serve
+from tests.unit.chat.files import PDF, PNG
 from tests.unit.chat.passages import passage
 
 
@@ -162,6 +165,30 @@ async def test_rules_and_a_conversations_passages_are_cached(provider: Provider)
         material, question = call.body["messages"][0]["content"]
         assert ("cache_control" in material, "cache_control" in question) == (cached, False)
         assert material["text"].startswith("<passages>")
+
+
+async def test_attachments_reach_the_model_byte_for_byte(
+    protocol: Protocol, provider: Provider, model: AnswerModel
+) -> None:
+    provider.serve = protocol.says("A dot.")
+    files = [read_attachment("dot.png", None, PNG), read_attachment("plan.pdf", None, PDF)]
+    asked = request()
+    prompt = build_prompt("What is it?", asked.passages, attachments=files)
+    async with aclosing(model.answer(replace(asked, prompt=prompt))) as stream:
+        assert [event async for event in stream][-1] == Done("stop")
+    (call,) = provider.calls
+    material, image, document, question = call.body["messages"][-1]["content"]
+    assert (material["type"], question) == ("text", {"type": "text", "text": prompt.asked})
+    assert material["text"] == prompt.material
+    png, pdf = b64encode(PNG).decode(), b64encode(PDF).decode()
+    if protocol is OPENAI:
+        assert image == {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}}
+        inner = {"filename": "plan.pdf", "file_data": f"data:application/pdf;base64,{pdf}"}
+        assert document == {"type": "file", "file": inner}
+    else:
+        assert image == {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}
+        source = {"type": "base64", "media_type": "application/pdf", "data": pdf}
+        assert document == {"type": "document", "source": source, "title": "plan.pdf"}
 
 
 async def test_quirks_are_data(provider: Provider) -> None:

@@ -10,6 +10,7 @@ import pytest
 from chat import handlers
 from chat.bells import Bells
 from chat.journal import Gone, Journal
+from chat.press import Press
 from chat.queries import once, writing
 from common import lifecycle
 from common.errors import AlreadyHandled
@@ -201,7 +202,7 @@ async def test_a_writer_whose_session_is_deleted_leaves_nothing(house: House, me
     """Also when it has only just found its passages."""
     found = replace(passage(["one two"]), asset_id=meeting.asset_id, collection_id=meeting.collection_id)
     with pytest.raises(Gone):
-        await Journal(house.db, uuid7(), Bells()).keep([found])
+        await Journal(house.db, uuid7(), Bells(), Press(house.db)).keep([found])
     assert await house.count("answer_sources") == 0
 
 

@@ -147,7 +147,7 @@ async def test_a_row_that_comes_back_waits_by_itself_and_leaves_when_its_queue_i
     await asyncio.sleep(5.1)
     await delete(worker.rabbit, ABSENT)
     async with worker.service.db.transaction() as conn:
-        await put(conn, Outgoing(uuid7(), "", ABSENT, {}, b"{}"))
+        await put(conn, [Outgoing(uuid7(), "", ABSENT, {}, b"{}")])
     worker.service.relay.wake()
     await eventually(lambda: _is(metric("earshot_messages_returned_total"), returned + 1))
     await worker.hears()

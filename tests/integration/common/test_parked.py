@@ -49,7 +49,7 @@ class House:
         }
         row = Parked(**values | changes)
         async with self.db.transaction() as conn:
-            await parked.park(conn, row)
+            await parked.park(conn, [row])
         return row.id
 
     async def rows(self, which: Which | None = None, **paging: Any) -> list[parked.ParkedRow]:

@@ -241,7 +241,7 @@ class House:
 
     async def upload(self, path: Path) -> UUID:
         """As the gateway's POST leaves it."""
-        sources = Sources(self.service.db, self.service.store, cast("Any", None), 10**9)
+        sources = Sources(self.service.db, self.service.store, cast("Any", None), cast("Any", None), 10**9)
         uploads = Uploads(self.service.db, self.service.store, sources, 10**9)
 
         async def body() -> AsyncGenerator[bytes]:
@@ -279,7 +279,7 @@ async def make_house(
     services: list[Service] = []
 
     async def make(**settings: Any) -> House:
-        quick = {"stall_seconds": 0.5, "connect_seconds": 1, "allowed_networks": "127.0.0.1/32"}
+        quick = {"stall_seconds": 0.5, "connect_seconds": 1, "allowed_networks": "127.0.0.1/32", "platforms": ""}
         wanted = quick | {
             "database_url": fetcher_database,
             "object_store_url": store_url,

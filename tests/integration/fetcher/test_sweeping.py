@@ -18,7 +18,7 @@ from fetcher.sweeping import Sweeper
 @pytest.fixture
 def sweeper(house: Any) -> Sweeper:
     db, store = house.service.db, house.service.store
-    sources: Any = Sources(db, store, None, 0)  # type: ignore[arg-type]
+    sources: Any = Sources(db, store, None, None, 0)  # type: ignore[arg-type]
     return Sweeper(db, store, sources, Scratch(house.scratch_folder), Checkpoints(db, store), 3600)
 
 

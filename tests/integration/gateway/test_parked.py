@@ -64,7 +64,7 @@ class House:
         }
         row = Parked(**values | changes)
         async with self.databases[service].transaction() as conn:
-            await parked.park(conn, row)
+            await parked.park(conn, [row])
         return str(row.id)
 
     async def get(self, path: str = "", **params: Any) -> Any:

@@ -14,6 +14,7 @@ from common.objects import Kept
 from common.transcript import Word
 from embedder.providers.embedder import Vectors
 from fetcher.domain.facts import MediaFacts
+from fetcher.domain.platforms import Page
 from fetcher.handlers.copying import Copier
 from fetcher.handlers.watching import Watcher
 from fetcher.providers.media.convert import Copies
@@ -99,7 +100,7 @@ class PlainCopier(Copier):
     """Takes recordings that are 16 kHz mono FLAC already; stores its copies as the real one does."""
 
     async def make(
-        self, source: Path, wanted: AssetRegistered, workspace: Workspace, watcher: Watcher
+        self, source: Path, wanted: AssetRegistered, workspace: Workspace, watcher: Watcher, page: Page | None = None
     ) -> tuple[dict[str, Kept], RecordingRow]:
         seconds = seconds_of(source)
         facts = MediaFacts("flac", seconds, None, source.stat().st_size, None, None, has_still=False)

@@ -117,7 +117,7 @@ async def replay_all(world: World) -> set[str]:
     handled = [letter for letter in world.network.sent if letter.service != "gateway"]
     for letter in handled:
         async with world.services[letter.service].transaction() as tx:
-            await parked.park(tx.conn, _as_parked(letter))
+            await parked.park(tx.conn, [_as_parked(letter)])
         await replay_parked(world, letter.service)
         await world.settle()
         assert await dump(world) == before, letter.name

@@ -19,7 +19,7 @@ from asr.domain.formats.cues import (
     cues_of,
     wrap,
 )
-from asr.domain.formats.documents import clock, escape_markdown
+from asr.domain.formats.documents import escape_markdown
 from common.transcript import Segment, Speaker, Transcript, Word
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -106,10 +106,6 @@ def test_nothing_said_gives_empty_but_valid_files() -> None:
     assert FORMS["srt"].render(silent) == ""
     assert FORMS["vtt"].render(silent) == "WEBVTT\n"
     assert FORMS["txt"].render(silent) == ""
-
-
-def test_clock() -> None:
-    assert [clock(0), clock(59.99), clock(61), clock(3600)] == ["0:00", "0:59", "1:01", "1:00:00"]
 
 
 def test_long_sentences_become_several_cues_cut_at_commas() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat.domain.attachments import Kind
 from chat.providers.catalogue import Catalogue, Prices
 from chat.providers.chain import Chain
 from chat.providers.choice import Writers
@@ -87,6 +88,29 @@ def test_those_to_fall_back_to_are_offered_and_usable() -> None:
     assert names(writers.chain("small", own)) == ["small", "anthropic:claude-haiku-4-5", "extractive"]
     with pytest.raises(ValueError, match="CHAT_FALLBACKS"):
         Writers(settings(openai_api_key="k", model="big", fallbacks="tiny"))
+
+
+def test_what_comes_with_a_question_is_for_models_that_read_it() -> None:
+    image, pdf = frozenset[Kind](["image"]), frozenset[Kind](["pdf"])
+    writers = Writers(
+        settings(
+            openai_api_key="k",
+            provider_keys="gemini=g",
+            model="small",
+            models="gemini:gemini-2.5-pro, gpt-4o, gpt-4.1",
+            fallbacks="small, gpt-4.1, extractive",
+        )
+    )
+    assert writers.choose(None) == "small"
+    assert writers.choose(None, needs=image) == "gemini:gemini-2.5-pro"
+    assert writers.choose(None, needs=image, likes=pdf) == "gpt-4o"
+    assert writers.choose("small", likes=pdf) == "small"
+    with pytest.raises(ApiError, match="'small' does not read images") as refused:
+        writers.choose("small", needs=image)
+    assert refused.value.advice == "These do: gemini:gemini-2.5-pro, gpt-4o, gpt-4.1."
+    assert names(writers.chain("gpt-4o", {}, needs=pdf)) == ["gpt-4o", "gpt-4.1"]
+    with pytest.raises(ApiError, match="No model here reads images and PDFs"):
+        Writers(settings(openai_api_key="k", model="small")).choose(None, needs=image | pdf)
 
 
 def names(chain: Chain) -> list[str]:

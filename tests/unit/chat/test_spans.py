@@ -1,9 +1,11 @@
 """Quotes are stretches of one passage: as long as what belongs together, never longer."""
 
+from dataclasses import replace
 from itertools import pairwise
+from uuid import uuid4
 
 from chat.domain.evidence import Candidate, Meaning, weigh
-from chat.domain.passages import Passage
+from chat.domain.passages import Line, Passage
 from chat.domain.question import read_question
 from chat.domain.spans import best_spans, nearest_spans
 from hypothesis import given
@@ -53,7 +55,35 @@ def test_a_date_is_one_line() -> None:
 
 def test_other_quotes_must_be_about_as_good() -> None:
     assert quotes(FACT, [0.8, 0.1, 0.1, 0.1, 0.75, 0.1, 0.1, 0.1, 0.6]) == ["a", "e"]
+    assert quotes(FACT, [0.8, 0.1, 0.1, 0.1, 0.66, 0.1, 0.1, 0.1, 0.63]) == ["a", "e"]
     assert quotes(FACT, [0.8, 0.1, 0.1, 0.1, 0.75], most=1) == ["a"]
+
+
+def in_passages(scores: dict[str, tuple[float, float]], found_at: list[float]) -> list[Candidate]:
+    """One line for each name, with its (score, second at which it is said), in a passage that search scores so."""
+    asset_id = uuid4()
+    made: list[Candidate] = []
+    for number, ((name, (score, second)), found) in enumerate(zip(scores.items(), found_at, strict=True), start=1):
+        text = f"line {name} tells something"
+        line = Line(0, len(text), second, second + 2)
+        talk = replace(
+            passage([text]), number=number, chunk_id=name, asset_id=asset_id, score=found, lines=(line,), words=()
+        )
+        made.append(Candidate(talk, 0, line, False, score, score))
+    return made
+
+
+def test_places_apart_come_before_more_of_one_place() -> None:
+    near = in_passages({"a": (0.80, 0), "b": (0.79, 30), "c": (0.75, 400)}, [0.0, 0.0, 0.0])
+    assert [span.text[5] for span in best_spans(read_question(FACT), near, 2)] == ["a", "c"]
+    assert [span.text[5] for span in best_spans(read_question(FACT), near, 3)] == ["a", "c", "b"]
+
+
+def test_the_line_nearest_to_the_question_leads_then_search_counts_too() -> None:
+    found = in_passages({"a": (0.7, 0), "b": (0.6, 200), "c": (0.5, 400)}, [0.5, 0.5, 0.8])
+    assert [span.text[5] for span in best_spans(read_question(FACT), found, 3)] == ["a", "c", "b"]
+    far = in_passages({"a": (0.7, 0), "b": (0.6, 200), "c": (0.5, 400)}, [0.5, 0.2, 0.8])
+    assert [span.text[5] for span in best_spans(read_question(FACT), far, 3)] == ["a", "c"]
 
 
 def test_lines_that_ask_are_not_quoted_unless_there_is_nothing_else() -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 from chat.domain.assembling import Assembly
-from chat.domain.budget import Budget, tokens_of
+from chat.domain.budget import Budget
 from chat.domain.chaptering import find_chapters
 from chat.domain.extracts import extract
 from chat.domain.findings import Finding, Place, complete, without_repetition
@@ -15,6 +15,7 @@ from chat.domain.replies import Item, read_reply
 from chat.domain.stretches import About, pieces_of, stretches_of, whole
 from chat.domain.summary import Template, TemplateSection
 from chat.domain.summary_prompts import map_prompt, reduce_prompt
+from chat.domain.tokens import estimate
 from chat.providers.likeness import Likeness
 from chat.supporting import Supporting
 from common.identity import Signer, new_key_pair
@@ -69,7 +70,7 @@ def test_nothing_said_is_lost_or_said_twice(turns: list[tuple[str, str]], most: 
     assert "".join("".join(content.split()) for content in cut) == said
     for stretch in stretches:
         assert [p.number for p in stretch.passages] == list(range(1, len(stretch.passages) + 1))
-        assert sum(len(p.lines) for p in stretch.passages) == 1 or tokens_of(stretch.shown) <= 2 * most + 60
+        assert sum(len(p.lines) for p in stretch.passages) == 1 or estimate(stretch.shown) <= 2 * most + 60
         for passage in stretch.passages:
             assert all(passage.content[w.start : w.end].strip() for w in passage.words)
 
@@ -188,10 +189,10 @@ def test_no_task_or_decision_is_lost_by_merging() -> None:
 def test_a_budget_leaves_room_for_the_reply() -> None:
     rules = "x" * 2000
     small, large = Budget.of(4096, rules, 1024), Budget.of(200_000, rules, 1024)
-    assert small.text + small.reply + tokens_of(rules) <= 4096
+    assert small.text + small.reply + estimate(rules) <= 4096
     assert (large.text, large.reply) == (12_000, 4096)
     assert Budget.of(600, rules, 4096) == Budget(300, 300)
-    assert tokens_of("日本語の会議") >= 6
+    assert estimate("日本語の会議") >= 6
 
 
 def test_without_a_model_only_what_is_announced_is_a_task_or_a_decision() -> None:

@@ -20,6 +20,7 @@ def model(name: str, **changes: Any) -> dict[str, Any]:
         "context_tokens": 128000,
         "output_tokens": 16384,
         "vision": True,
+        "pdf": True,
         "tools": True,
         "json": True,
         "streaming": True,
@@ -40,7 +41,7 @@ def test_models_are_listed(run, server):
     result = run("models", "list")
     assert result.exit_code == 0, result.output
     _, first, second = result.stdout.splitlines()
-    assert first.split() == ["openai", "128,000", "vision,", "tools,", "json", "answer,", "chat", "gpt-4o"]
+    assert first.split() == ["openai", "128,000", "vision,", "pdf,", "tools,", "json", "answer,", "chat", "gpt-4o"]
     assert second.split()[-1] == "anthropic:claude-haiku-4-5"
     assert "earshot models keys anthropic" in result.stderr
     assert json.loads(run("models", "list", "--json").stdout) == listed

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from earshot import EarshotError
-from starlette.responses import JSONResponse, StreamingResponse
+from earshot.resources.sessions import attachment
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 SESSION = "00000000-0000-7000-8000-00000000005e"
 MESSAGE = "00000000-0000-7000-8000-00000000003a"
@@ -77,6 +78,17 @@ def test_a_session_by_the_client(server, client, sample):
     assert [one.id for one in client.sessions.all()] == [SESSION]
 
 
+def test_files_go_with_a_question(server, client, sample, tmp_path):
+    file = tmp_path / "dot.png"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    own = {"id": "f", "name": "dot.png", "media_type": "image/png", "size_bytes": 9, "url": f"{PATH}/attachments/f"}
+    server.on("POST", f"{PATH}/messages", streamed(sample, attachments=[own]))
+    told = client.sessions.ask(SESSION, "What?", attachments=[attachment(file)])
+    assert server.asked[-1].json["attachments"] == [{"name": "dot.png", "data": "iVBORw0KGgr/"}]
+    server.on("GET", f"{PATH}/attachments/f", lambda request, body: Response(file.read_bytes(), media_type="image/png"))
+    assert client.sessions.attachment(SESSION, told.attachments[0].id) == file.read_bytes()
+
+
 def test_every_other_act_has_its_route(server, client, sample):
     server.on("GET", PATH, {**BEGUN, "messages": [message(sample)], "has_earlier": False})
     assert client.sessions.get(SESSION).messages[0].id == MESSAGE
@@ -120,6 +132,20 @@ def test_chat_asks_and_remembers_the_answer(run, server, sample):
     assert f"--session {SESSION}" in result.stderr
     assert json.loads(run("open", "1", "--json").stdout)["url"].endswith("?t=20.0")
     assert json.loads(run("chat", "When do we move?", "--json").stdout)["id"] == MESSAGE
+
+
+def test_chat_attaches_files_to_the_first_question(run, server, sample, tmp_path):
+    file = tmp_path / "dot.png"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    server.on("POST", "/api/chat/sessions", BEGUN, 201)
+    server.on("POST", f"{PATH}/messages", streamed(sample))
+    result = run("chat", "--attach", str(file), "--model", "gpt-4o", input="What is it?\nAnd then?\n")
+    assert result.exit_code == 0, result.output
+    first, second = [one.json for one in server.asked if one.path.endswith("/messages")]
+    assert first["attachments"] == [{"name": "dot.png", "data": "iVBORw0KGgr/"}]
+    assert (first["model"], second["model"], "attachments" in second) == ("gpt-4o", "gpt-4o", False)
+    missing = run("chat", "--attach", str(tmp_path / "none.png"), "What?")
+    assert (missing.exit_code, "none.png" in missing.stderr) == (1, True)
 
 
 def test_chat_reads_questions_line_by_line_in_one_session(run, server, sample):

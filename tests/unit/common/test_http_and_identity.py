@@ -141,6 +141,13 @@ async def test_health_tells_alive_from_ready(client: httpx.AsyncClient) -> None:
     assert "earshot_http_request_seconds" in (await client.get("/metrics")).text
 
 
+async def test_a_method_that_somebody_invents_makes_no_series_of_its_own(client: httpx.AsyncClient) -> None:
+    assert (await client.request("NONSENSE", "/items")).status_code == 405
+    told = (await client.get("/metrics")).text
+    assert 'method="other"' in told
+    assert "NONSENSE" not in told
+
+
 async def test_only_the_gateway_vouches_for_users(client: httpx.AsyncClient) -> None:
     caller = Caller(user_id=uuid7())
     for signer, status in ((Signer("gateway", GATEWAY_PRIVATE), 200), (Signer("chat", CHAT_PRIVATE), 401)):

@@ -16,7 +16,7 @@ _PARENT = f"00-{_TRACE}-b7ad6b7169203331-01"
 
 
 def test_a_message_continues_the_trace_it_was_said_in() -> None:
-    with tracing.receiving(_PARENT, "process asset.indexed.v1", {}):
+    with tracing.receiving(_PARENT, "process asset.indexed.v1", dict):
         assert tracing.trace_id(tracing.current()) == _TRACE
         assert structlog.contextvars.get_contextvars()["trace_id"] == _TRACE
         with tracing.span("embed"):
@@ -25,14 +25,19 @@ def test_a_message_continues_the_trace_it_was_said_in() -> None:
 
 def test_a_header_that_is_none_begins_a_trace() -> None:
     for strange in ("", "x", "00-00000000000000000000000000000000-b7ad6b7169203331-01", _PARENT.upper()):
-        with tracing.receiving(strange, "process", {}):
+        with tracing.receiving(strange, "process", dict):
             begun = tracing.trace_id(tracing.current())
             assert len(begun) == 32
             assert tracing.trace_id(tracing.current()) == begun
 
 
 def test_errors_go_on_their_way() -> None:
-    within = (tracing.span("a"), tracing.open_span("b"), tracing.receiving("", "c", {}), tracing.sending("", "d", {}))
+    within = (
+        tracing.span("a"),
+        tracing.open_span("b"),
+        tracing.receiving("", "c", dict),
+        tracing.sending("", "d", dict),
+    )
     for block in within:
         with pytest.raises(KeyError, match="lost"), block:
             raise KeyError("lost")

@@ -182,7 +182,7 @@ class Replay:
             env=kept | told | {"PATH": path, "UV_PYTHON": os.path.realpath(sys.executable)},
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=900,
             check=False,
         )
         if done.returncode:

@@ -12,16 +12,27 @@ import yaml
 from common import metrics, topology
 from prometheus_client import REGISTRY
 
+from tests.grafana import DASHBOARDS
+
 ROOT = Path(__file__).parents[3]
 GROUPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
-# What others have: RabbitMQ's plugin, the kubelet, cert-manager, CloudNativePG.
-FOREIGN = {
+# What others have, with the labels that are used here: RabbitMQ's plugin, the kubelet, cert-manager, CloudNativePG,
+# and Prometheus' client library.
+FOREIGN: dict[str, set[str]] = {
     "rabbitmq_disk_space_available_bytes": {"instance"},
+    "rabbitmq_process_resident_memory_bytes": {"instance"},
+    "rabbitmq_detailed_queue_messages": {"queue"},
+    "rabbitmq_detailed_queue_messages_ready": {"queue"},
+    "rabbitmq_detailed_queue_messages_unacked": {"queue"},
     "kubelet_volume_stats_available_bytes": {"namespace", "persistentvolumeclaim"},
     "kubelet_volume_stats_capacity_bytes": {"namespace", "persistentvolumeclaim"},
     "certmanager_certificate_expiration_timestamp_seconds": {"name", "namespace"},
     "cnpg_collector_last_available_backup_timestamp": {"instance"},
+    "process_cpu_seconds_total": {"instance"},
+    "process_resident_memory_bytes": {"instance"},
+    "process_open_fds": {"instance"},
+    "process_max_fds": {"instance"},
 }
 PROMTOOL = shutil.which("promtool")
 TESTS = sorted((ROOT / "deploy/prometheus").glob("alerts*_test.yml"))
@@ -67,6 +78,19 @@ def test_an_alert_leads_to_a_page(rule: dict[str, Any]) -> None:
     assert (ROOT / page).is_file()
     assert not anchor or anchor in anchors(ROOT / page)
     assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+def test_the_runbook_says_of_each_alert_what_to_do() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| `(Earshot\w+)` \|(.*)\|(.*)\|(.*)\|$", page, re.MULTILINE)
+    assert [row[0] for row in rows] == [rule["alert"] for rule in RULES]
+    assert all(len(cell.strip()) > 5 for row in rows for cell in row)
+    # Panels are named as they are.
+    panels = {panel.title for dashboard in DASHBOARDS for panel in dashboard.panels}
+    assert set(re.findall(r"\*([A-Z][^*|]+)\*", " ".join(row[2] for row in rows))) <= panels
+    for link in re.findall(r"\]\(([^)]+)\)", " ".join(row[3] for row in rows)):
+        name, _, anchor = link.partition("#")
+        assert not anchor or anchor in anchors(ROOT / "docs" / (name or "operations.md")), link
 
 
 def test_alerts_have_names_of_their_own() -> None:

@@ -70,7 +70,7 @@ def test_the_job_is_told_all_it_reads() -> None:
 
 
 def test_the_examples_hold_exactly_what_the_file_asks_for() -> None:
-    asked = set(re.findall(r"\$\{([A-Z_]+)", FILE.read_text())) | {"COMPOSE_PROFILES"}
+    asked = set(re.findall(r"\$\{([A-Z][A-Z0-9_]*)", FILE.read_text())) | {"COMPOSE_PROFILES"}
     assert set(assigned((ROOT / ".env.example").read_text())) == asked
     settings = set(assigned((ROOT / "settings.env.example").read_text()))
     assert not settings & asked
@@ -157,6 +157,16 @@ def test_health_is_asked_where_the_service_listens() -> None:
         assert int(port) == settings_class(host).model_fields["port"].default
 
 
+def test_prometheus_asks_containers_that_are_there() -> None:
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    targets = [target for job in jobs for group in job.get("static_configs", []) for target in group["targets"]]
+    names = {target.split(":")[0] for target in targets}
+    names |= {name for job in jobs for group in job.get("dns_sd_configs", []) for name in group["names"]}
+    assert names == {*OURS, "rabbitmq", "objects"}
+    (port,) = [target.split(":")[1] for target in targets if target.startswith("objects:")]
+    assert f"-metricsPort={port}" in CONTAINERS["objects"]["command"]
+
+
 def test_everything_waits_for_what_it_needs() -> None:
     for container, found in CONTAINERS.items():
         for needed, how in found.get("depends_on", {}).items():
@@ -175,7 +185,12 @@ def test_servers_are_pinned_and_out_of_reach() -> None:
         assert CONTAINERS[container]["networks"] == ["inside"]
         assert "ports" not in CONTAINERS[container]
     assert COMPOSE["networks"]["inside"]["internal"]
+    # What deploy/smoke.sh finds shut in is one of these.
+    (asked,) = re.findall(r"exec -T (\w+) timeout 3 bash", (ROOT / "deploy/smoke.sh").read_text())
+    assert CONTAINERS[asked]["networks"] == ["inside"]
     published = [port for found in CONTAINERS.values() for port in found.get("ports", [])]
+    open_ = sorted(name for name, found in CONTAINERS.items() if "ports" in found)
+    assert f'"{" ".join(open_)}"' in (ROOT / "deploy/smoke.sh").read_text()
     assert all(re.match(r"\$\{\w+_LISTEN:-127\.0\.0\.1:", port) for port in published)
     version = CONTAINERS["postgres"]["image"].rpartition(":")[2].split("-")[0]
     assert tuple(map(int, version.split("."))) >= (0, 8, 4)

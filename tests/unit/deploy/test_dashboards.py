@@ -9,18 +9,6 @@ import pytest
 from tests.grafana import DASHBOARDS, plain, write
 from tests.unit.deploy.test_alerts import ROOT, anchors, known
 
-# Of RabbitMQ's plugin and of Prometheus' client library.
-FOREIGN = {
-    "rabbitmq_detailed_queue_messages",
-    "rabbitmq_detailed_queue_messages_ready",
-    "rabbitmq_detailed_queue_messages_unacked",
-    "rabbitmq_process_resident_memory_bytes",
-    "rabbitmq_disk_space_available_bytes",
-    "process_cpu_seconds_total",
-    "process_resident_memory_bytes",
-    "process_open_fds",
-    "process_max_fds",
-}
 # Of Grafana, as far as they are used here.
 UNITS = {"short", "s", "ops", "reqps", "bytes", "Bps", "percentunit", "currencyUSD"}
 _METRIC = re.compile(r"\b((?:earshot|rabbitmq|process)_\w+|up(?=\{))")
@@ -46,11 +34,31 @@ def test_every_panel_says_what_it_shows_of_what_there_is(dashboard: Any) -> None
         for query in panel.queries:
             named = set(_METRIC.findall(query.expression))
             assert named, query.expression
-            assert named <= set(metrics) | FOREIGN, query.expression
-            ours = named & set(metrics)
-            labels = set[str]().union(*(metrics[name] for name in ours), {"instance", "job"}, {"queue"})
+            assert named <= set(metrics), query.expression
+            labels = set[str]().union(*(metrics[name] for name in named), {"instance", "job"})
             assert set(re.findall(r"\{\{(\w+)\}\}", query.legend)) <= labels, query.legend
             assert "$" not in plain(query.expression)
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)
+def test_a_choice_narrows_whatever_has_its_label(dashboard: Any) -> None:
+    metrics = known()
+    choices = [variable for variable in dashboard.variables if variable.query]
+    for choice in choices:
+        assert choice.name == choice.query.rstrip(")").split(", ")[1]
+        asked = [query.expression for panel in dashboard.panels for query in panel.queries]
+        having = [
+            expression
+            for expression in asked
+            if any(choice.name in metrics.get(name, ()) for name in _METRIC.findall(expression))
+        ]
+        assert having
+        assert all(f'{choice.name}=~"${choice.name}"' in expression for expression in having), choice.name
+
+
+def test_there_are_choices_of_service_and_of_kind() -> None:
+    names = {variable.name for dashboard in DASHBOARDS for variable in dashboard.variables if variable.query}
+    assert names == {"service", "kind"}
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.uid)

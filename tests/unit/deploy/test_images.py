@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx
 import pytest
 from common import topology
 from common.identity import new_key_pair
@@ -93,6 +94,19 @@ def test_the_cuda_image_is_asr_with_whisperx() -> None:
     assert STAGES["asr-cuda"].all("CMD")[0].text == STAGES["asr"].all("CMD")[0].text
 
 
+@pytest.mark.skipif("EARSHOT_REPLAY_CUDA" not in os.environ, reason="4 GB: asked for by EARSHOT_REPLAY_CUDA=1")
+@pytest.mark.timeout(1800)
+def test_the_cuda_image_holds_asr_and_torch(replay: Replay) -> None:
+    place = replay.build("asr-cuda")
+    names = ["torch", "whisperx", "pyannote.audio", "gateway", "uv", "pytest"]
+    code = f"import importlib.util as u, asr.main as m; print([n for n in {names} if u.find_spec(n)], m.__file__)"
+    done = run(place, "-c", code)
+    assert done.returncode == 0, done.stderr
+    found, file = done.stdout.rsplit(" ", 1)
+    assert found == "['torch', 'whisperx', 'pyannote.audio']"
+    assert Path(file.strip()).is_relative_to(place)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_final_stage_is_safe_to_run(target: str) -> None:
     steps = [step for stage in chain(STAGES, target) for step in stage.steps]
@@ -171,11 +185,19 @@ def started(place: Path, service: str, environ: dict[str, str]) -> Generator[sub
             process.communicate()
 
 
-def test_the_gateway_starts_from_its_image_after_the_job_has_prepared_everything(
+def settings_of(service: str, port: str, folder: Path) -> dict[str, str]:
+    """What the service wants to be told beside the servers."""
+    found = {f"{service.upper()}_PORT": port, "EARSHOT_SCRATCH_DIR": str(folder / service)}
+    if service == "embedder":
+        found["EARSHOT_MODEL_DIR"] = str(folder / "models")
+    return found
+
+
+def test_every_service_starts_from_its_image_after_the_job_has_prepared_everything(
     replay: Replay, postgres: ThrowawayPostgres, rabbit: ThrowawayRabbit, tmp_path: Path
 ) -> None:
-    job, image = replay.build("migrate"), replay.build("gateway")
-    before = files(image)
+    job, images = replay.build("migrate"), {service: replay.build(service) for service in SERVICES}
+    before = {service: files(image) for service, image in images.items()}
     parts = urlsplit(postgres.url)
     place = parts.netloc.rpartition("@")[2]
     urls = {
@@ -189,26 +211,41 @@ def test_the_gateway_starts_from_its_image_after_the_job_has_prepared_everything
     assert done.returncode == 0, done.stdout + done.stderr
     assert run(job, "-m", "common.preparing", environ=prepare).returncode == 0, "it may run again"
 
-    port, (private, public) = str(ports.private(1)[0]), new_key_pair()
-    environ = {
-        **shared,
-        "GATEWAY_DATABASE_URL": urls["GATEWAY_DATABASE_URL"],
-        "GATEWAY_PORT": port,
-        "GATEWAY_IDENTITY_PRIVATE_KEY": private,
-        "EARSHOT_IDENTITY_PUBLIC_KEYS": f"gateway={public}",
+    at = dict(zip(SERVICES, map(str, ports.private(len(SERVICES))), strict=True))
+    keys = {signer: new_key_pair() for signer in ("gateway", "chat")}
+    shared |= {
+        "EARSHOT_IDENTITY_PUBLIC_KEYS": ",".join(f"{signer}={public}" for signer, (_, public) in keys.items()),
+        "CHAT_EMBEDDER_URL": f"http://127.0.0.1:{at['embedder']}",
         "GATEWAY_KEY_SECRET": "x" * 40,
-        "EARSHOT_SCRATCH_DIR": str(tmp_path / "scratch"),
-    }
-    with started(image, "gateway", environ) as process:
-        until = monotonic() + 240
-        while run(image, "-m", "common.probe", port, "ready").returncode and monotonic() < until:
-            assert process.poll() is None, process.stdout and process.stdout.read().decode()
-            sleep(0.3)
-        assert run(image, "-m", "common.probe", port, "ready").returncode == 0
-        code = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/openapi.json').read().decode())"
-        assert "/api/answers" in json.loads(run(image, "-c", code).stdout)["paths"]
-    # Its root may be read-only.
-    assert files(image) == before
+    } | {f"{signer.upper()}_IDENTITY_PRIVATE_KEY": private for signer, (private, _) in keys.items()}
+    with ExitStack() as stack:
+        for service, image in images.items():
+            told = {**shared, **settings_of(service, at[service], tmp_path)}
+            url = f"{service.upper()}_DATABASE_URL"
+            process = stack.enter_context(started(image, service, {**told, url: urls[url]}))
+            # One after the other: on a small machine all at once are no sooner ready.
+            wait_until_ready(image, process, at[service])
+        code = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{at['gateway']}/openapi.json').read().decode())"
+        assert "/api/answers" in json.loads(run(images["gateway"], "-c", code).stdout)["paths"]
+    # Their root may be read-only.
+    assert {service: files(image) for service, image in images.items()} == before
+
+
+def wait_until_ready(image: Path, process: subprocess.Popen[bytes], port: str) -> None:
+    """Asked from here, which costs less than a process for each look; in the end as the image's health check does."""
+    until = monotonic() + 240
+    while not answers(f"http://127.0.0.1:{port}/health/ready"):
+        assert process.poll() is None, process.stdout and process.stdout.read().decode()
+        assert monotonic() < until, f"port {port}: not ready"
+        sleep(0.1)
+    assert run(image, "-m", "common.probe", port, "ready").returncode == 0
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=10).is_success
+    except httpx.TransportError:
+        return False
 
 
 def test_the_job_names_what_is_missing_and_what_is_away(replay: Replay) -> None:

@@ -51,6 +51,15 @@ def test_it_may_read_and_nothing_else() -> None:
     assert all(command.split()[1] in targets for command in commands if command.startswith("make "))
 
 
+def test_each_claim_that_could_not_be_tried_says_what_tries_it() -> None:
+    page = (ROOT / "docs/operations.md").read_text().partition("### Containers and Kubernetes")[2]
+    rows = re.findall(r"^\| (?!claim|-)(.+) \| (.+) \|$", page, re.MULTILINE)
+    usage = re.findall(r"^#   (deploy/smoke\.sh .*?)  ", SMOKE.read_text(), re.MULTILINE)
+    named = {command for _, way in rows for command in re.findall(r"`([^`]+)`", way)}
+    assert named == set(usage)
+    assert all(way.startswith(("`deploy/smoke.sh ", "by hand", "by pushing")) for _, way in rows)
+
+
 def test_the_script_can_be_read_and_knows_the_images() -> None:
     subprocess.run(["bash", "-n", SMOKE], check=True, timeout=30)
     (listed,) = re.findall(r"for target in ([a-z ]+); do", SMOKE.read_text())

@@ -80,6 +80,12 @@ def test_the_table_holds_what_others_serve_fixed_paths_first():
     assert file_paths(table) == ("/v1/files",)
 
 
+def test_json_that_holds_files_streams_too():
+    post = {"x-earshot-service": "chat", "x-earshot-body": "file", "requestBody": {"content": {"application/json": {}}}}
+    small = {"post": post, "get": {"x-earshot-service": "chat"}}
+    assert file_paths(read_table({"paths": {"/api/sessions/{id}/messages": small}})) == ("/api/sessions/",)
+
+
 def test_a_role_that_does_not_exist_is_an_error_at_start():
     with pytest.raises(ValueError, match="unknown role"):
         read_table({"paths": {"/x": {"get": {"x-earshot-service": "asr", "x-earshot-role": "king"}}}})

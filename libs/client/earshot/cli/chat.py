@@ -1,8 +1,9 @@
 """`chat`: one question after the other, each understood from those before it."""
 
 import sys
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +15,7 @@ from earshot.errors import EarshotError
 from earshot.memory import LastAnswer, keep
 from earshot.models import ChatMessage, ChatSession
 from earshot.resolve import is_uuid, resolve_collection
+from earshot.resources.sessions import attachment
 
 PROMPT = "you> "
 
@@ -29,6 +31,13 @@ def chat(
         typer.Option("--session", "-s", metavar="ID", help="Go on with this session; @last is the newest."),
     ] = None,
     collection: CollectionName = None,
+    attach: Annotated[
+        list[Path] | None,
+        typer.Option("--attach", "-f", metavar="FILE", help="An image or PDF with the question; may be repeated."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="By this model; see: earshot models list")
+    ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List your sessions, and ask nothing.")] = False,
 ) -> None:
     """Ask questions in a row; "And when is it due?" is understood from the one before.
@@ -40,6 +49,8 @@ def chat(
         earshot chat "Tell me about the contract."
 
         earshot chat --session @last "When is it due?"
+
+        earshot chat --attach plan.pdf "Does this fit what they agreed?"
     """
     only = resolve_collection(session.client, collection).id if collection else None
     if listed:
@@ -49,9 +60,12 @@ def chat(
         raise EarshotError("With --json chat takes one question.", advice='Write: earshot chat --json "…"')
     if which is not None and only is not None:
         raise EarshotError("A session keeps its collection.", advice="Give --session or --collection.")
+    files = [attachment(path) for path in attach or []]
     talk = the_session(session, which) if which else session.client.sessions.begin(collection_id=only)
     for asked in [question] if question is not None else questions():
-        say(session, talk, asked)
+        say(session, talk, asked, {"model": model, "attachments": files or None})
+        # With the first question; the next ones are understood with them.
+        files = []
     session.out.note(f'Go on: earshot chat --session {talk.id} "…"')
 
 
@@ -68,20 +82,20 @@ def questions() -> Iterator[str]:
             yield line.strip()
 
 
-def say(session: Session, talk: ChatSession, question: str) -> None:
+def say(session: Session, talk: ChatSession, question: str, more: Mapping[str, Any]) -> None:
     if session.as_json:
-        message = session.client.sessions.ask(talk.id, question)
+        message = session.client.sessions.ask(talk.id, question, **more)
         session.out.json(message.to_json())
     else:
-        message = stream_message(session, talk, question)
+        message = stream_message(session, talk, question, more)
         show_sources(session, message.as_answer(question))
     keep(session.surroundings.state_folder(), LastAnswer(session.connection.url, message.as_answer(question)))
 
 
-def stream_message(session: Session, talk: ChatSession, question: str) -> ChatMessage:
+def stream_message(session: Session, talk: ChatSession, question: str, more: Mapping[str, Any]) -> ChatMessage:
     """Prints the text piece by piece; the whole message is in the last event."""
     written = False
-    for event in session.client.sessions.stream(talk.id, question):
+    for event in session.client.sessions.stream(talk.id, question, **more):
         if event.type == "status" and written:
             begin_again(session)
             written = False

@@ -35,7 +35,13 @@ def list_models(session: Session) -> None:
 
 
 def row_of(model: AnswerModel) -> list[str | Text]:
-    abilities = {"vision": model.vision, "tools": model.tools, "json": model.json_output, "own key": model.own_key}
+    abilities = {
+        "vision": model.vision,
+        "pdf": model.pdf,
+        "tools": model.tools,
+        "json": model.json_output,
+        "own key": model.own_key,
+    }
     can = ", ".join(name for name, there in abilities.items() if there)
     window = f"{model.context_tokens:,}" if model.context_tokens else "–"
     name = model.name if model.usable else Text(model.name, style="dim")

@@ -1,7 +1,7 @@
 """Search and answers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import httpx
 from earshot.errors import EarshotError
 from earshot.models import Answer, ChatMessage, SearchResults
 from earshot.sse import ServerEvent, parse_events
-from earshot.transport import Transport, given, parse
+from earshot.transport import Answered, Transport, given, parse
 
 # The server sends a comment line every 15 s; three missing ones mean that the line is dead.
 STREAM_TIMEOUT = httpx.Timeout(10.0, read=50.0)
@@ -57,16 +57,9 @@ class Answers:
         A status behind content says that the text begins again: its writer was lost, and another took its place.
         """
         body = {**request_body(question, scope), "stream": True}
-        headers = {"Accept": "text/event-stream", **(ANEW if fresh else {})}
-        with self._transport.stream(
-            "POST", "/api/answers", json=body, headers=headers, timeout=STREAM_TIMEOUT
-        ) as response:
-            for event in parse_events(response.iter_bytes()):
-                answer_event = read_event(event)
-                yield answer_event
-                if answer_event.type == "done":
-                    return
-        raise EarshotError("The answer broke off before its end.", error_type="unreachable", advice="Ask again.")
+        options: dict[str, Any] = {"json": body, "headers": ANEW if fresh else {}}
+        for event in read_answer(self._transport, "POST", "/api/answers", "Ask again.", **options):
+            yield AnswerEvent(event.type, event.data, event.content, whole(event, Answer))
 
 
 @dataclass(frozen=True)
@@ -84,20 +77,38 @@ def request_body(question: str, scope: dict[str, Any]) -> dict[str, Any]:
     return {"question": question, **given(scope)}
 
 
-def read_event(event: ServerEvent) -> AnswerEvent:
-    kind, data, content = told_by(event)
-    response = parse(Answer, json.dumps(data["response"])) if kind == "done" else None
-    return AnswerEvent(kind, data, content, response)
+@dataclass(frozen=True)
+class Told:
+    """One event of any streamed answer, as the server told it."""
+
+    type: str
+    data: dict[str, Any]
+    id: str | None
+    content: str
 
 
-def read_message_event(event: ServerEvent) -> MessageEvent:
-    kind, data, content = told_by(event)
-    response = parse(ChatMessage, json.dumps(data["response"])) if kind == "done" else None
-    return MessageEvent(kind, data, event.id, content, response)
+def read_answer(
+    transport: Transport, method: str, path: str, broken: str, *, headers: Mapping[str, str], **options: Any
+) -> Iterator[Told]:
+    """The events up to the one that ends the answer. Raises EarshotError for an error of the server, and for a stream
+    that ends before, with the advice `broken`."""
+    headers = {**headers, "Accept": "text/event-stream"}
+    with transport.stream(method, path, headers=headers, timeout=STREAM_TIMEOUT, **options) as response:
+        for event in parse_events(response.iter_bytes()):
+            told = _told_by(event)
+            yield told
+            if told.type == "done":
+                return
+    raise EarshotError("The answer broke off before its end.", error_type="unreachable", advice=broken)
 
 
-def told_by(event: ServerEvent) -> tuple[str, dict[str, Any], str]:
-    """Its type, its data, and the next piece of text. Raises EarshotError for an error."""
+def whole(told: Told, answer: type[Answered]) -> Answered | None:
+    """What the last event carries; None in the others."""
+    return parse(answer, json.dumps(told.data["response"])) if told.type == "done" else None
+
+
+def _told_by(event: ServerEvent) -> Told:
+    """Raises EarshotError for an error."""
     data: Any = json.loads(event.data)
     kind = str(data.get("type") or event.event)
     if kind == "error":
@@ -106,4 +117,4 @@ def told_by(event: ServerEvent) -> tuple[str, dict[str, Any], str]:
             error_type=str(data.get("error_type") or "error"),
             advice=data.get("advice"),
         )
-    return kind, data, str(data.get("content") or "") if kind == "content" else ""
+    return Told(kind, data, event.id, str(data.get("content") or "") if kind == "content" else "")

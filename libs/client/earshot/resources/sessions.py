@@ -1,17 +1,23 @@
 """Chat sessions: questions that are understood from those before them."""
 
+from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from earshot.errors import EarshotError
 from earshot.models import ChatMessage, ChatSession, Page
 from earshot.paging import pages
-from earshot.resources.answers import ANSWER_TIMEOUT, STREAM_TIMEOUT, MessageEvent, read_message_event
+from earshot.resources.answers import ANSWER_TIMEOUT, MessageEvent, read_answer, whole
 from earshot.resources.recordings import once
-from earshot.sse import parse_events
 from earshot.transport import Transport, given
 
 PATH = "/api/chat/sessions"
+_GOES_ON = "It goes on being written: follow it again with the id of the last event."
+
+
+def attachment(path: Path) -> dict[str, str]:
+    """An image or a PDF as a question takes it: `ask(…, attachments=[attachment(path)])`. Raises OSError."""
+    return {"name": path.name, "data": b64encode(path.read_bytes()).decode("ascii")}
 
 
 class Sessions:
@@ -50,7 +56,7 @@ class Sessions:
         return self._transport.fetch(ChatMessage, "GET", f"{PATH}/{session_id}/messages/{message_id}")
 
     def ask(self, session_id: str, content: str, **more: Any) -> ChatMessage:
-        """The whole answer at once; `more`: model, top_k."""
+        """The whole answer at once; `more`: model, top_k, attachments (see `attachment`)."""
         return self._transport.fetch(
             ChatMessage,
             "POST",
@@ -70,6 +76,10 @@ class Sessions:
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         return self._events("GET", f"{PATH}/{session_id}/messages/{message_id}/events", headers=headers)
 
+    def attachment(self, session_id: str, attachment_id: str) -> bytes:
+        """A file that came with a question, as it was sent."""
+        return self._transport.request("GET", f"{PATH}/{session_id}/attachments/{attachment_id}").content
+
     def cancel(self, session_id: str, message_id: str) -> ChatMessage:
         """What is written by then stays."""
         return self._transport.fetch(ChatMessage, "POST", f"{PATH}/{session_id}/messages/{message_id}/cancel")
@@ -79,16 +89,6 @@ class Sessions:
         path = f"{PATH}/{session_id}/messages/{message_id}/retry"
         return self._transport.fetch(ChatMessage, "POST", path, json=given(more), timeout=ANSWER_TIMEOUT)
 
-    def _events(self, method: str, path: str, *, headers: dict[str, str], **options: Any) -> Iterator[MessageEvent]:
-        headers = {**headers, "Accept": "text/event-stream"}
-        with self._transport.stream(method, path, headers=headers, timeout=STREAM_TIMEOUT, **options) as response:
-            for event in parse_events(response.iter_bytes()):
-                told = read_message_event(event)
-                yield told
-                if told.type == "done":
-                    return
-        raise EarshotError(
-            "The answer broke off before its end.",
-            error_type="unreachable",
-            advice="It goes on being written: follow it again with the id of the last event.",
-        )
+    def _events(self, method: str, path: str, **options: Any) -> Iterator[MessageEvent]:
+        for event in read_answer(self._transport, method, path, _GOES_ON, **options):
+            yield MessageEvent(event.type, event.data, event.id, event.content, whole(event, ChatMessage))

@@ -18,11 +18,12 @@ from stack.backups.manifest import DUMP, OBJECTS, SECRETS, BackupDamaged, Manife
 from stack.backups.reading import Backup, open_backup
 from stack.backups.snapshot import count_rows
 from stack.backups.verifying import check
-from stack.backups.writing import as_stack_error, create_private
+from stack.backups.writing import as_stack_error
 from stack.config import Given, database_urls, role_of
 from stack.database import revisions, started_alone
 from stack.errors import StackError
 from stack.layout import SERVICES, DataFolder
+from stack.private import create_private
 from stack.results import Restored
 from stack.wish import Say
 
@@ -110,7 +111,9 @@ def _fill(folder: DataFolder, backup: Backup, say: Say) -> _Filled:
     manifest = backup.manifest
     say(f"Copying {len(manifest.objects)} objects and the keys …")
     for piece in manifest.pieces:
-        with create_private(_place(folder, piece.path)) as file:
+        place = _place(folder, piece.path)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with create_private(place) as file:
             backup.copy(piece, file)
     secret = keys.load_or_make(folder.secrets)
     dump = _place(folder, DUMP)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from stack.backups import dumping
 from stack.backups.manifest import DUMP, FORMAT, OBJECTS, SECRETS, Manifest, Piece
 from stack.backups.reading import NAME, newest_in, open_backup
 from stack.backups.snapshot import Snapshot, Wanted, hold_snapshot
+from stack.backups.telling import megabytes, telling
 from stack.backups.writing import TAR, Writer, as_stack_error, begin
 from stack.config import Given
 from stack.database import database_of
@@ -28,9 +28,6 @@ from stack.errors import AlreadyRunning, StackError
 from stack.layout import DATABASE_MAJOR, DataFolder
 from stack.results import BackedUp
 from stack.wish import Say
-
-SAY_EVERY_SECONDS = 5.0
-_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -128,18 +125,14 @@ class _Copying:
     missing: list[str] = field(default_factory=list[str])
     copied: int = 0
     linked: int = 0
-    said: float = field(default_factory=time.monotonic)
 
     def run(self, wanted: list[Wanted]) -> None:
         total = sum(each.size_bytes or 0 for each in wanted)
-        self.taking.say(f"Copying {len(wanted)} objects, {total / _MEGABYTE:.1f} MB …")
-        done = 0
+        self.taking.say(f"Copying {len(wanted)} objects, {megabytes(total)} MB …")
+        tell = telling(self.taking.say, total)
         for each in wanted:
             self._one(each)
-            done += each.size_bytes or 0
-            if time.monotonic() - self.said > SAY_EVERY_SECONDS:
-                self.said = time.monotonic()
-                self.taking.say(f"  {done / _MEGABYTE:.1f} of {total / _MEGABYTE:.1f} MB")
+            tell(each.size_bytes or 0)
 
     def _one(self, wanted: Wanted) -> None:
         older, path = self.taking.older, f"{OBJECTS}/{wanted.key}"

@@ -1,15 +1,12 @@
 """Looks at every byte of a backup before anybody relies on it."""
 
-import time
 from pathlib import Path
 
 from stack.backups.manifest import DUMP, SECRETS, BackupDamaged, check_version
 from stack.backups.reading import Backup, open_backup
+from stack.backups.telling import megabytes, telling
 from stack.results import BackupVerified
 from stack.wish import Say
-
-SAY_EVERY_SECONDS = 5.0
-_MEGABYTE = 1_000_000
 
 
 def verify(path: Path, say: Say) -> BackupVerified:
@@ -35,11 +32,8 @@ def check(backup: Backup, say: Say) -> None:
     for needed in (DUMP, f"{SECRETS}/secrets.json"):
         if needed not in there:
             raise BackupDamaged(f"{needed} is not in {backup.path}.", remedy="Use another backup.")
-    say(f"Verifying {len(manifest.pieces)} pieces, {manifest.size_bytes / _MEGABYTE:.1f} MB …")
-    done, said = 0, time.monotonic()
+    say(f"Verifying {len(manifest.pieces)} pieces, {megabytes(manifest.size_bytes)} MB …")
+    tell = telling(say, manifest.size_bytes)
     for piece in manifest.pieces:
         backup.copy(piece)
-        done += piece.size_bytes
-        if time.monotonic() - said > SAY_EVERY_SECONDS:
-            said = time.monotonic()
-            say(f"  {done / _MEGABYTE:.1f} of {manifest.size_bytes / _MEGABYTE:.1f} MB")
+        tell(piece.size_bytes)

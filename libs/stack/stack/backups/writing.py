@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 
 from stack.backups.manifest import MANIFEST, Manifest, Piece
 from stack.errors import AlreadyRunning, StackError
+from stack.private import create_private
 
 CHUNK_BYTES = 1024 * 1024
 TAR = ".tar"
@@ -193,12 +194,6 @@ def _clear_leftovers(folder: Path) -> None:
     """What killed backups left; nobody writes here now."""
     for left in folder.glob(f".*{_UNFINISHED}"):
         shutil.rmtree(left, ignore_errors=True)
-
-
-def create_private(path: Path) -> BinaryIO:
-    """A new file for its owner alone. FileExistsError when there is one."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def copy_hashed(source: BinaryIO, target: BinaryIO | None = None) -> tuple[int, str]:

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from common.errors import ApiError, invalid, not_found
-from common.identity import AssetEditor, Caller
+from common.identity import AssetEditor
 from common.transcript import Segment, Speaker, Transcript
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Depends, Header, Path, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from asr.api.transcripts import TranscriptRevision
@@ -95,6 +95,27 @@ class Replaced(Revised):
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A correction of a recording: who makes it, and of which revision."""
+
+    asset_id: UUID
+    caller: AssetEditor
+    response: Response
+    if_match: IfMatch = None
+
+    @property
+    def expected(self) -> int | None:
+        """None for any revision. Raises ApiError 422."""
+        return expected_revision(self.if_match)
+
+    def correction(self, change: str, apply: Callable[[Transcript], Corrected]) -> Correction:
+        return Correction(self.asset_id, self.caller.user_id, self.expected, change, apply)
+
+
+TheAsked = Annotated[Asked, Depends()]
+
+
+@dataclass(frozen=True)
 class EditingApi:
     """The routes of corrections, below one recording."""
 
@@ -123,17 +144,9 @@ class EditingApi:
             )
         return router
 
-    async def edit_segment(
-        self,
-        asset_id: UUID,
-        segment_id: str,
-        body: SegmentEdit,
-        caller: AssetEditor,
-        response: Response,
-        if_match: IfMatch = None,
-    ) -> Revised:
+    async def edit_segment(self, segment_id: str, body: SegmentEdit, asked: TheAsked) -> Revised:
         """Needs `If-Match`: what is typed over a text that somebody else has changed meanwhile is refused with 412."""
-        if if_match is None:
+        if asked.if_match is None:
             raise ApiError(
                 428,
                 "precondition_required",
@@ -142,46 +155,21 @@ class EditingApi:
             )
         if body.text is None and body.speaker_id is None:
             raise invalid("There is nothing to change.", advice="Give text, speaker_id or both.")
-        correction = _correction(
-            asset_id,
-            caller,
-            if_match,
-            "edited",
-            lambda now: corrections.edit_segment(now, segment_id, body.text, body.speaker_id),
+        return await self._apply(
+            asked, "edited", lambda now: corrections.edit_segment(now, segment_id, body.text, body.speaker_id)
         )
-        return await self._correct(correction, response)
 
-    async def split_segment(
-        self,
-        asset_id: UUID,
-        segment_id: str,
-        body: Split,
-        caller: AssetEditor,
-        response: Response,
-        if_match: IfMatch = None,
-    ) -> Revised:
+    async def split_segment(self, segment_id: str, body: Split, asked: TheAsked) -> Revised:
         """The words that begin at `at_seconds` or later become a segment of their own."""
-        correction = _correction(
-            asset_id,
-            caller,
-            if_match,
-            "split",
-            lambda now: corrections.split_segment(now, segment_id, body.at_seconds),
+        return await self._apply(
+            asked, "split", lambda now: corrections.split_segment(now, segment_id, body.at_seconds)
         )
-        return await self._correct(correction, response)
 
-    async def merge_segments(
-        self, asset_id: UUID, segment_id: str, caller: AssetEditor, response: Response, if_match: IfMatch = None
-    ) -> Revised:
+    async def merge_segments(self, segment_id: str, asked: TheAsked) -> Revised:
         """The two are one segment of the first one's speaker."""
-        correction = _correction(
-            asset_id, caller, if_match, "merged", lambda now: corrections.merge_segments(now, segment_id)
-        )
-        return await self._correct(correction, response)
+        return await self._apply(asked, "merged", lambda now: corrections.merge_segments(now, segment_id))
 
-    async def replace_text(
-        self, asset_id: UUID, body: Replace, caller: AssetEditor, response: Response, if_match: IfMatch = None
-    ) -> Replaced:
+    async def replace_text(self, body: Replace, asked: TheAsked) -> Replaced:
         """Within segments; answers how many places there were. None: nothing changes."""
         counted = 0
 
@@ -192,35 +180,19 @@ class EditingApi:
             )
             return changed
 
-        revised = await self._correct(_correction(asset_id, caller, if_match, "replaced", apply), response)
+        revised = await self._apply(asked, "replaced", apply)
         return Replaced(**dict(revised), replacements=counted)
 
-    async def restore(
-        self,
-        asset_id: UUID,
-        revision: Annotated[int, Path(ge=1, le=2**31 - 1)],
-        caller: AssetEditor,
-        response: Response,
-        if_match: IfMatch = None,
-    ) -> Revised:
+    async def restore(self, revision: Annotated[int, Path(ge=1, le=2**31 - 1)], asked: TheAsked) -> Revised:
         """A new revision that reads like the earlier one; those in between stay readable."""
         async with self.editing.db.acquire() as conn:
-            earlier = await read_held(conn, asset_id, revision)
+            earlier = await read_held(conn, asked.asset_id, revision)
         if earlier is None:
             raise not_found("There is no such revision.", advice="See GET …/transcript/revisions.")
         restored = Corrected(earlier.transcript, earlier.revision.base_revision)
-        correction = Correction(asset_id, caller.user_id, expected_revision(if_match), "restored", lambda _: restored)
-        return await self._correct(correction, response)
+        return await self._correct(asked.correction("restored", lambda _: restored), asked.response)
 
-    async def edit_speaker(
-        self,
-        asset_id: UUID,
-        speaker_id: SpeakerId,
-        body: SpeakerEdit,
-        caller: AssetEditor,
-        response: Response,
-        if_match: IfMatch = None,
-    ) -> Revised:
+    async def edit_speaker(self, speaker_id: SpeakerId, body: SpeakerEdit, asked: TheAsked) -> Revised:
         """The name is shown everywhere at once: in the transcript, its exports, search and citations.
 
         With a profile, the speaker is called as it is, follows when it is renamed, and gives it a voiceprint if there
@@ -233,56 +205,30 @@ class EditingApi:
             if "name" in given:
                 raise invalid("A speaker is called as the profile is.", advice="Give either name or profile_id.")
             correction = await self.enrolling.by_profile(
-                asset_id, speaker_id, body.profile_id, caller.user_id, expected_revision(if_match)
+                asked.asset_id, speaker_id, body.profile_id, asked.caller.user_id, asked.expected
             )
-        elif "name" in given:
-            correction = _correction(asset_id, caller, if_match, "renamed", lambda now: _renamed(now, speaker_id, body))
-        else:
-            correction = _correction(
-                asset_id, caller, if_match, "released", lambda now: corrections.release_speaker(now, speaker_id)
-            )
-        return await self._correct(correction, response)
+            return await self._correct(correction, asked.response)
+        if "name" in given:
+            return await self._apply(asked, "renamed", lambda now: _renamed(now, speaker_id, body))
+        return await self._apply(asked, "released", lambda now: corrections.release_speaker(now, speaker_id))
 
-    async def merge_speakers(
-        self,
-        asset_id: UUID,
-        speaker_id: SpeakerId,
-        body: SpeakerMerge,
-        caller: AssetEditor,
-        response: Response,
-        if_match: IfMatch = None,
-    ) -> Revised:
+    async def merge_speakers(self, speaker_id: SpeakerId, body: SpeakerMerge, asked: TheAsked) -> Revised:
         """Everything the speaker said was said by the one named by `into`."""
-        correction = _correction(
-            asset_id,
-            caller,
-            if_match,
-            "speakers_merged",
-            lambda now: corrections.merge_speakers(now, speaker_id, body.into),
+        return await self._apply(
+            asked, "speakers_merged", lambda now: corrections.merge_speakers(now, speaker_id, body.into)
         )
-        return await self._correct(correction, response)
 
-    async def split_speaker(
-        self,
-        asset_id: UUID,
-        speaker_id: SpeakerId,
-        body: SpeakerSplit,
-        caller: AssetEditor,
-        response: Response,
-        if_match: IfMatch = None,
-    ) -> Revised:
+    async def split_speaker(self, speaker_id: SpeakerId, body: SpeakerSplit, asked: TheAsked) -> Revised:
         """What two people say was put down to one: these segments are a new speaker's, the last of `speakers`.
 
         The new speaker has no voiceprint of their own, so nothing is suggested for them by voice.
         """
-        correction = _correction(
-            asset_id,
-            caller,
-            if_match,
-            "speaker_split",
-            lambda now: split_speaker(now, speaker_id, body.segment_ids, body.name),
+        return await self._apply(
+            asked, "speaker_split", lambda now: split_speaker(now, speaker_id, body.segment_ids, body.name)
         )
-        return await self._correct(correction, response)
+
+    async def _apply(self, asked: Asked, change: str, apply: Callable[[Transcript], Transcript]) -> Revised:
+        return await self._correct(asked.correction(change, lambda now: Corrected(apply(now))), asked.response)
 
     async def _correct(self, correction: Correction, response: Response) -> Revised:
         outcome = await correct(self.editing, correction)
@@ -307,12 +253,6 @@ def _renamed(now: Transcript, speaker_id: str, body: SpeakerEdit) -> Transcript:
     if "profile_id" in body.model_fields_set:
         now = corrections.release_speaker(now, speaker_id)
     return corrections.name_speaker(now, speaker_id, body.name)
-
-
-def _correction(
-    asset_id: UUID, caller: Caller, if_match: str | None, change: str, apply: Callable[[Transcript], Transcript]
-) -> Correction:
-    return Correction(asset_id, caller.user_id, expected_revision(if_match), change, lambda now: Corrected(apply(now)))
 
 
 def expected_revision(if_match: str | None) -> int | None:

@@ -1,16 +1,16 @@
 """HTTP in: people who are known across recordings; what they sound like is kept by consent, and never shown."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from common.db import Connection
-from common.errors import conflict, forbidden, invalid, not_found
+from common.errors import forbidden, invalid, not_found
 from common.identity import Caller, CurrentCaller, at_least
 from common.ids import uuid7
-from fastapi import APIRouter, Header, Query, Response
+from common.once import OnceKey, check_same, fingerprint
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from asr.api.editing import Name
@@ -21,10 +21,6 @@ from asr.queries.profiles import Consent, NewProfile, Profile
 
 # Clocks differ; more than this is a mistake.
 _AHEAD = timedelta(minutes=5)
-OnceKey = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", min_length=1, max_length=200, description="Repeat the creation safely"),
-]
 
 
 class _Body(BaseModel):
@@ -156,15 +152,12 @@ class ProfilesApi:
         async with self.editing.begin() as tx:
             if body.collection_id is not None:
                 await _may_edit_in(tx.conn, caller, body.collection_id)
-            fingerprint = hashlib.sha256(body.model_dump_json().encode()).digest()
+            asked = fingerprint(body.model_dump_json())
             new = NewProfile(
-                uuid7(), body.collection_id, caller.user_id, body.name, body.is_owner, consent, once, fingerprint
+                uuid7(), body.collection_id, caller.user_id, body.name, body.is_owner, consent, once, asked
             )
             made = await profiles.add_profile(tx.conn, new)
-            if made.fingerprint != fingerprint:
-                raise conflict(
-                    "This Idempotency-Key was used for another request.", advice="Take a new key for each new request."
-                )
+            check_same(asked, made.fingerprint)
             found = await _find(tx.conn, caller, made.id)
         response.headers["Location"] = f"/api/speaker-profiles/{found.id}"
         return SpeakerProfile.of(found)

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 
 from common import crash, tracing
+from common.clock import clock
 from common.db import Database
 from common.delivery import Delivery
 from common.errors import Stale
@@ -15,7 +16,6 @@ from common.transcript import Word
 from asr import metrics
 from asr.domain.casing import is_bare
 from asr.domain.cut import Part
-from asr.domain.formats.documents import clock
 from asr.domain.join import join_words
 from asr.domain.voices import Turn
 from asr.handlers.speaking import Speakers

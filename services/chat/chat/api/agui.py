@@ -11,6 +11,7 @@ from ag_ui.core import PROTOCOL_VERSION, BaseEvent, EventType
 from common.db import Database
 from common.errors import ApiError, invalid, not_found
 from common.identity import Caller, CurrentCaller
+from common.once import Once, fingerprint
 from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
@@ -22,8 +23,8 @@ from chat.asking import Asking
 from chat.domain.agui import SEARCH, Run, RunNames
 from chat.domain.resuming import BEGINNING, Place, event_prefix, read_place
 from chat.following import REMOVED
-from chat.once import Once
 from chat.queries import messages
+from chat.queries.once import KEYS
 from chat.queries.rows import EventRow
 from chat.queries.session_rows import MessageRow
 from chat.session_shapes import Message, MessageNew, show_message
@@ -92,7 +93,7 @@ class AgUi:
         # Before a session is begun for it.
         await self._asking.choosing.model(caller, "chat", asked.model)
         session_id = await self._talking.join(body.thread_id, wishes.collection_id, caller)
-        creation = Once.run(caller.user_id, session_id, body.run_id, asked.model_dump_json(exclude={"stream"}))
+        creation = _run(caller.user_id, session_id, body.run_id, asked)
         message_id = await self._ask(session_id, asked, caller, creation)
         message = await self._find(session_id, message_id, caller)
         assert message.run_id is not None
@@ -113,7 +114,7 @@ class AgUi:
         """The answer as it is now. Raises ApiError 404 when nothing is left of it."""
         found = await self._find(message.session_id, message.id, caller)
         async with self._db.acquire() as conn:
-            return show_message(found, await messages.made_from(conn, [found.run_id] if found.run_id else []))
+            return show_message(found, await messages.made_from(conn, [found]))
 
     async def _find(self, session_id: UUID, message_id: UUID, caller: Caller) -> MessageRow:
         async with self._db.acquire() as conn:
@@ -185,6 +186,12 @@ class _Stream:
 def _end(event: BaseEvent) -> str | None:
     outcome = getattr(event, "outcome", None)
     return "cancelled" if outcome is not None and outcome.type == "cancelled" else _ENDS.get(event.type)
+
+
+def _run(user_id: UUID, session_id: UUID, run_id: str, asked: MessageNew) -> Once:
+    """A question under its runId. No header can hold a line break, so that nobody's Idempotency-Key is this key."""
+    body = fingerprint(asked.model_dump_json(exclude={"stream"}))
+    return Once(KEYS, user_id, f"run\n{session_id}\n{run_id}", body, "runId")
 
 
 def _place(last_event_id: str | None, attempt: int) -> Place:

@@ -1,5 +1,6 @@
 """HTTP in: `POST /v1/chat/completions` and `GET /v1/models` as OpenAI defines them, answered from the library."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from time import monotonic
@@ -60,7 +61,7 @@ class Completions:
             operation_id="create_chat_completion",
             response_model=dict[str, Any],
             responses=_EVENTS,
-            openapi_extra=_READ,
+            openapi_extra=_READ | {"x-earshot-body": "file"},
         )
         router.add_api_route(
             "/v1/models",
@@ -96,10 +97,12 @@ class Completions:
 
         Where the library does not hold the answer, the text says so, and `earshot.answered` is false. `collection_id`,
         `asset_ids` and `top_k` narrow what is read; `Cache-Control: no-cache` asks for an answer that is written anew.
+        Parts `image_url` (data URLs) and `file` (`file_data`) are shown to a model that reads them.
         """
         self._check(body.model)
         question, history, wishes = body.question()
-        answer_id = await self._asking.begin(question, caller, history, wishes, anew=anew)
+        files = await asyncio.to_thread(body.attachments, self._asking.attachments_bytes)
+        answer_id = await self._asking.begin(question, caller, history, wishes, anew=anew, attachments=files)
         if body.stream:
             usage = body.stream_options is not None and body.stream_options.include_usage
             lines = self._lines(answer_id, caller, body.model, usage)

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from common.db import Database
 from common.identity import Caller, CurrentCaller
+from common.once import Once, OnceKey
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from chat import instruction_shapes as shapes
-from chat.api.sessions import Limit, OnceKey
+from chat.api.sessions import Limit
 from chat.domain.guidance import Instruction as Draft
 from chat.instructing import Instructing, visible
 from chat.instruction_shapes import (
@@ -19,9 +20,9 @@ from chat.instruction_shapes import (
     Preview,
     PreviewRequest,
 )
-from chat.once import Once
 from chat.previewing import Previewing
 from chat.queries.instruction_rows import InstructionRow
+from chat.queries.once import KEYS
 from chat.versions import IfMatch, etag, expected_version
 
 PATH = "/api/instructions"
@@ -76,7 +77,7 @@ class Instructions:
         In each place one instruction is active at most. It reaches models behind the rules of citing, which it cannot
         change. The extractive writer reads none.
         """
-        creation = Once.of(caller.user_id, once, PATH, body.model_dump_json())
+        creation = Once.of(KEYS, caller.user_id, once, PATH, body.model_dump_json())
         instruction_id = await self._instructing.create(body, caller, creation)
         response.headers["Location"] = f"{PATH}/{instruction_id}"
         return await self._read(instruction_id, caller, response)

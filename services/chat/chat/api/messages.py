@@ -8,16 +8,17 @@ from uuid import UUID
 from common.db import Database
 from common.errors import invalid, not_found
 from common.identity import Caller, CurrentCaller
+from common.once import Once, OnceKey
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from chat.api.sessions import PATH, Limit, OnceKey
+from chat.api.sessions import PATH, Limit
 from chat.api.streams import EVENTS, Stream
 from chat.asking import Asking
 from chat.domain.resuming import event_prefix, read_after
 from chat.following import REMOVED
-from chat.once import Once
 from chat.queries import messages, sessions
+from chat.queries.once import KEYS
 from chat.queries.session_rows import MessageRow
 from chat.session_shapes import Message, MessageList, MessageNew, MessageRetry, show_message, show_messages
 from chat.talking import Talking, no_session
@@ -34,7 +35,13 @@ class Messages:
     def routes(self) -> APIRouter:
         router = APIRouter(prefix=f"{PATH}/{{session_id}}/messages", tags=["Answers and chat"])
         routes: tuple[tuple[str, str, Any, str, dict[str, Any]], ...] = (
-            ("POST", "", self.ask, "Ask a question in a session", {"response_model": Message, "responses": EVENTS}),
+            (
+                "POST",
+                "",
+                self.ask,
+                "Ask a question in a session",
+                {"response_model": Message, "responses": EVENTS, "openapi_extra": {"x-earshot-body": "file"}},
+            ),
             ("GET", "", self.list_messages, "List a session's messages in their order", {}),
             ("GET", "/{message_id}", self.read, "Read a message", {}),
             (
@@ -68,12 +75,15 @@ class Messages:
     ) -> Message | Response:
         """Answers with citations; with `stream: true` or `Accept: text/event-stream` as it is written.
 
-        What the question leaves out is understood from the session. Events: `status`, `content`, `citations`, then
-        `done` with the answer's message, or `error`; each names session, message and run. The answer is written to its
-        end also when nobody reads; who comes back finds it at `…/messages/{message_id}/events`, or in the session.
+        What the question leaves out is understood from the session. `attachments` are shown to the model beside the
+        passages, also with the next questions; what it says of them is not cited.
+
+        Events: `status`, `content`, `citations`, then `done` with the answer's message, or `error`; each names session,
+        message and run. The answer is written to its end also when nobody reads; who comes back finds it at
+        `…/messages/{message_id}/events`, or in the session.
         """
         path = f"{PATH}/{session_id}/messages"
-        creation = Once.of(caller.user_id, once, path, body.model_dump_json(exclude={"stream"}))
+        creation = Once.of(KEYS, caller.user_id, once, path, body.model_dump_json(exclude={"stream"}))
         message_id = await self._talking.ask(session_id, body, caller, creation)
         return await self._answer(session_id, message_id, caller, request, response, streams=body.stream)
 
@@ -90,7 +100,7 @@ class Messages:
                 raise no_session()
             rows = await messages.read_messages(conn, caller.user_id, session_id, cursor, limit + 1)
             shown = rows[:limit]
-            made = await messages.made_from(conn, [one.run_id for one in shown if one.run_id])
+            made = await messages.made_from(conn, shown)
         following = str(shown[-1].position) if len(rows) > limit else None
         return MessageList(items=show_messages(shown, made), next_cursor=following)
 
@@ -178,4 +188,4 @@ class Messages:
 
     async def _show(self, found: MessageRow) -> Message:
         async with self._db.acquire() as conn:
-            return show_message(found, await messages.made_from(conn, [found.run_id] if found.run_id else []))
+            return show_message(found, await messages.made_from(conn, [found]))

@@ -35,7 +35,8 @@ class AnswerModel(BaseModel):
     default_for: list[Purpose] = Field(description="Purposes that it is used for when you name none")
     context_tokens: int | None = Field(description="Its window: what it reads and writes together")
     output_tokens: int | None = Field(description="Its longest answer")
-    vision: bool
+    vision: bool = Field(description="It reads images")
+    pdf: bool = Field(description="It reads PDFs")
     tools: bool
     json_output: bool = Field(serialization_alias="json")
     streaming: bool
@@ -184,6 +185,7 @@ def _show(offer: Offer, used: dict[Purpose, str], *, usable: bool, own_key: bool
         context_tokens=facts and facts.context_tokens,
         output_tokens=facts and facts.output_tokens,
         vision=facts is not None and facts.vision,
+        pdf=facts is not None and facts.pdf,
         tools=facts is not None and facts.tools,
         json_output=facts is not None and facts.json_output,
         streaming=facts is None or facts.streaming,

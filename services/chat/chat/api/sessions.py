@@ -5,10 +5,11 @@ from uuid import UUID
 
 from common.db import Connection, Database
 from common.identity import Caller, CurrentCaller
-from fastapi import APIRouter, Header, Query, Response
+from common.once import Once, OnceKey
+from fastapi import APIRouter, Query, Response
 
-from chat.once import Once
 from chat.queries import messages, sessions
+from chat.queries.once import KEYS
 from chat.session_shapes import (
     Session,
     SessionBranch,
@@ -24,10 +25,6 @@ from chat.talking import Talking, no_session
 PATH = "/api/chat/sessions"
 # Of a session that is read whole, its latest messages.
 _LATEST = 100
-OnceKey = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", min_length=1, max_length=200, description="Repeat the creation safely for a day"),
-]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most items of one page")]
 
 
@@ -56,7 +53,7 @@ class Sessions:
         self, body: SessionNew, caller: CurrentCaller, response: Response, once: OnceKey = None
     ) -> Session:
         """Its questions are asked of one collection, or of everything that you may read."""
-        creation = Once.of(caller.user_id, once, PATH, body.model_dump_json())
+        creation = Once.of(KEYS, caller.user_id, once, PATH, body.model_dump_json())
         return await self._made(await self._talking.begin(body, caller, creation), caller, response)
 
     async def list_sessions(
@@ -85,7 +82,7 @@ class Sessions:
                 raise no_session()
             behind = max(0, row.message_count - _LATEST)
             found = await messages.read_messages(conn, caller.user_id, session_id, behind, _LATEST)
-            made = await messages.made_from(conn, [one.run_id for one in found if one.run_id])
+            made = await messages.made_from(conn, found)
         session = show_session(row, found[-1] if found else None)
         return SessionWhole(**dict(session), messages=show_messages(found, made), has_earlier=behind > 0)
 
@@ -106,7 +103,7 @@ class Sessions:
         once: OnceKey = None,
     ) -> Session:
         """Another session with copies of all messages up to an answer; of a question, of those before it."""
-        creation = Once.of(caller.user_id, once, f"{PATH}/{session_id}/branch", body.model_dump_json())
+        creation = Once.of(KEYS, caller.user_id, once, f"{PATH}/{session_id}/branch", body.model_dump_json())
         return await self._made(await self._talking.branch(session_id, body, caller, creation), caller, response)
 
     async def _made(self, session_id: UUID, caller: Caller, response: Response) -> Session:

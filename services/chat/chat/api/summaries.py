@@ -10,17 +10,17 @@ from uuid import UUID
 from common.db import Database
 from common.errors import ApiError, invalid
 from common.identity import AssetEditor, AssetViewer, CollectionOwner, CollectionViewer
+from common.once import Once, OnceKey
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from chat.api.sessions import OnceKey
 from chat.chapters import ChapterReading
 from chat.domain.chapter_forms import as_podcast, as_vtt
 from chat.domain.chaptering import Chapter
 from chat.domain.summary import Content
 from chat.editing import SummaryEditing, no_summary
-from chat.once import Once
 from chat.planning import Planning
 from chat.queries import reading, summaries
+from chat.queries.once import KEYS
 from chat.queries.summary_rows import WishRow
 from chat.summary_shapes import (
     Chapters,
@@ -122,7 +122,7 @@ class Summaries:
         """
         asked = body or SummaryRequest()
         path = f"/api/assets/{asset_id}/summary"
-        creation = Once.of(caller.user_id, once, path, asked.model_dump_json())
+        creation = Once.of(KEYS, caller.user_id, once, path, asked.model_dump_json())
         await self._planning.ask(asset_id, caller.user_id, asked.model, asked.template, creation)
         if wait:
             await self._wait(asset_id, request)

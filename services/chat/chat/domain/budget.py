@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from chat.domain.tokens import estimate
+
 # Of a model that does not say what it reads at once; small local ones read this much.
 USUAL_WINDOW = 8192
 # What stands in the middle of much more is read carelessly, however large the window.
@@ -10,13 +12,6 @@ _SHORTEST_TEXT = 300
 _LONGEST_REPLY = 4096
 # Delimiters, roles, and what a tokenizer does differently from our estimate.
 _SPARE = 150
-_PER_TOKEN = 3.5
-
-
-def tokens_of(text: str) -> int:
-    """An upper estimate, whatever the tokenizer: English takes some four letters a token, other scripts up to one."""
-    others = sum(not char.isascii() for char in text)
-    return int((len(text) - others) / _PER_TOKEN + others) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +25,5 @@ class Budget:
     def of(cls, window_tokens: int, rules: str, least_reply: int) -> "Budget":
         """For the rules in front of the text; ``least_reply`` is had where it takes no more than half the window."""
         reply = min(max(least_reply, min(_LONGEST_REPLY, window_tokens // 4)), window_tokens // 2)
-        left = window_tokens - reply - tokens_of(rules) - _SPARE
+        left = window_tokens - reply - estimate(rules) - _SPARE
         return cls(max(_SHORTEST_TEXT, min(_LONGEST_TEXT, left)), reply)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chat.domain.purposes import ANSWER, FOLLOW_UP
 from chat.domain.templates import Purpose
 
 
@@ -38,15 +37,6 @@ class Guidance:
     def instruction_version(self) -> int | None:
         """Of the instruction that counts most: the collection's, else that of everything."""
         return self.instructions[-1].version if self.instructions else None
-
-    @property
-    def key(self) -> str:
-        """Differs whenever what a model is told differs; the same again after going back to an earlier version."""
-        named = [f"{one.id}@{one.version}" for one in self.instructions]
-        for purpose, custom in ((ANSWER, self.answer), (FOLLOW_UP, self.follow_up)):
-            if custom is not None:
-                named.append(f"{purpose.name}@{custom.version}")
-        return ",".join(named)
 
     def text(self, purpose: Purpose, custom: Custom | None) -> str:
         """The prompt to use. One that this version of Earshot cannot fill is not used."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
 
+from common.clock import clock
 from common.transcript import Segment, Transcript, Word
 
-from chat.domain.budget import tokens_of
 from chat.domain.passages import Line, Passage, WordTime
-from chat.domain.prompt import clock, harmless
+from chat.domain.prompt import harmless
+from chat.domain.tokens import estimate
 
 # Of what is cited at once: long enough to be understood, short enough to be heard.
 _LONGEST_LINE = 240
@@ -101,7 +102,7 @@ def _halve(pieces: list[Piece], start: float, end: float, most: int) -> Iterator
 
 def _tokens(piece: Piece) -> int:
     """As it is shown: where its speaker's name and a number are told with it, too."""
-    return tokens_of(f"{piece.speaker}: {piece.text}") + 4
+    return estimate(f"{piece.speaker}: {piece.text}") + 4
 
 
 def _passages(pieces: Sequence[Piece], about: About) -> Iterator[Passage]:

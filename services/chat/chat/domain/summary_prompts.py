@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from common.clock import clock
+
 from chat.domain.findings import Finding
-from chat.domain.prompt import Prompt, clock
+from chat.domain.prompt import Prompt
 from chat.domain.purposes import SUMMARY, SUMMARY_NOTES
 from chat.domain.stretches import Stretch, plain
 from chat.domain.summary import Template

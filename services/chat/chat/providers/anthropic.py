@@ -1,5 +1,6 @@
 """Answers by Anthropic's messages API."""
 
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from typing import Any, Literal
@@ -8,6 +9,7 @@ import anthropic
 import httpx2
 from anthropic.types import RawMessageStreamEvent
 
+from chat.domain.attachments import Attachment
 from chat.domain.prompt import Prompt
 from chat.providers import failures
 from chat.providers.catalogue import Profile
@@ -78,7 +80,15 @@ def _content(prompt: Prompt) -> Any:
     material: dict[str, Any] = {"type": "text", "text": prompt.material}
     if prompt.goes_on:
         material["cache_control"] = _CACHED
-    return [material, {"type": "text", "text": prompt.asked}]
+    return [material, *(_block(one) for one in prompt.attachments), {"type": "text", "text": prompt.asked}]
+
+
+def _block(attachment: Attachment) -> dict[str, Any]:
+    data = b64encode(attachment.data).decode("ascii")
+    source = {"type": "base64", "media_type": attachment.media_type, "data": data}
+    if attachment.kind == "pdf":
+        return {"type": "document", "source": source, "title": attachment.name}
+    return {"type": "image", "source": source}
 
 
 def _failure(error: anthropic.APIError | httpx2.HTTPError) -> Failed:

@@ -8,6 +8,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chat.domain.attachments import Kind
+
 _OWN = "catalogue.toml"
 
 
@@ -51,10 +53,17 @@ class ModelFacts(_Entry):
     context_tokens: int = Field(ge=1024)
     output_tokens: int | None = Field(default=None, ge=16)
     vision: bool = False
+    pdf: bool = False
     tools: bool = False
     json_output: bool = Field(default=False, alias="json")
     streaming: bool = True
     prices: Prices | None = None
+
+    @property
+    def sees(self) -> frozenset[Kind]:
+        """What it reads beside text."""
+        able: dict[Kind, bool] = {"image": self.vision, "pdf": self.pdf}
+        return frozenset(kind for kind, can in able.items() if can)
 
 
 class Catalogue(_Entry):

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -10,6 +10,7 @@ from common.logs import get_logger
 from pydantic import SecretStr
 
 from chat import metrics
+from chat.domain.attachments import Kind
 from chat.domain.prompt import Prompt
 from chat.domain.tokens import TooLong
 from chat.providers import failures
@@ -18,8 +19,8 @@ from chat.providers.model import AnswerModel, Event, Failed, Request, Text, Usag
 
 log = get_logger()
 
-# The prompt in so many tokens; None: as many as it takes. Raises TooLong.
-Fit = Callable[[int | None], Prompt]
+# The prompt in so many tokens (None: as many as it takes), with attachments of these kinds. Raises TooLong.
+Fit = Callable[[int | None, Collection[Kind]], Prompt]
 _PAUSE_SECONDS = 1.0
 
 
@@ -33,6 +34,11 @@ class Offer:
     model: str
     needs_key: bool = False
     facts: ModelFacts | None = None
+
+    @property
+    def sees(self) -> frozenset[Kind]:
+        """What it reads beside text."""
+        return frozenset() if self.facts is None else self.facts.sees
 
     def longest(self, wanted: int) -> int:
         """Tokens of the answer: as many as are wanted, and as the model writes, and no more than half of its window."""
@@ -53,12 +59,16 @@ class Link:
 
 
 class Chain:
-    """The links are tried in order. Once a model has begun to write, it is that model's answer, however it ends."""
+    """The links are tried in order. Once a model has begun to write, it is that model's answer, however it ends.
+
+    ``attached``: the one that writes was shown attachments.
+    """
 
     def __init__(self, links: Sequence[Link], max_tokens: int) -> None:
         self._links = links
         self._max_tokens = max_tokens
         self._writing = links[0].offer
+        self.attached = False
 
     @property
     def name(self) -> str:
@@ -108,10 +118,11 @@ class Chain:
         offer = link.offer
         tokens = offer.longest(self._max_tokens)
         try:
-            prompt = fit(offer.room(tokens))
+            prompt = fit(offer.room(tokens), offer.sees)
         except TooLong:
             yield failures.too_long()
             return
+        self.attached = bool(prompt.attachments)
         asked = replace(request, prompt=prompt, model=offer.model, max_tokens=tokens, key=link.key)
         used: Usage | None = None
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from common.errors import ApiError, invalid
 from pydantic import SecretStr
 
+from chat.domain.attachments import Kind, words_for
 from chat.providers.catalogue import Catalogue, Profile
 from chat.providers.chain import Chain, Link, Offer
 from chat.providers.extractive import Extractive
@@ -14,6 +15,7 @@ from chat.settings import ChatSettings
 
 # The name of the one that needs no model.
 EXTRACTIVE = "extractive"
+NOTHING: frozenset[Kind] = frozenset()
 _EXTRACTIVE_OFFER = Offer(EXTRACTIVE, EXTRACTIVE, "Best sentences", EXTRACTIVE)
 
 
@@ -48,19 +50,47 @@ class Writers:
     def offers(self) -> tuple[Offer, ...]:
         return tuple(self._offers.values())
 
-    def choose(self, wanted: str | None, keys: Collection[str] = (), preferred: Sequence[str | None] = ()) -> str:
+    def choose(
+        self,
+        wanted: str | None,
+        keys: Collection[str] = (),
+        preferred: Sequence[str | None] = (),
+        needs: frozenset[Kind] = NOTHING,
+        likes: frozenset[Kind] = NOTHING,
+    ) -> str:
         """The name of the model to answer with: the one wanted, or the first of those preferred and offered.
 
-        ``keys``: providers that the asker has a key of their own for. Raises ApiError 422 for one that is not offered
-        here, or that can only be asked with a key of one's own.
+        ``keys``: providers that the asker has a key of their own for. It reads what it ``needs`` to; where none is
+        named, rather one that reads what it ``likes`` to. Raises ApiError 422 for one that is not offered here, that
+        can only be asked with a key of one's own, or that does not read what it needs to.
         """
-        if wanted is None:
-            names = [name for name in (*preferred, *self.offered) if name in self._offers]
-            return next(name for name in names if self.usable(name, keys))
-        self.check_offered(wanted)
-        if not self.usable(wanted, keys):
-            raise _no_key(self._offers[wanted])
-        return wanted
+        if wanted is not None:
+            self.check_offered(wanted)
+            if not self.usable(wanted, keys):
+                raise _no_key(self._offers[wanted])
+            if not needs <= self._offers[wanted].sees:
+                raise self._blind(f"The model {wanted!r}", keys, needs)
+            return wanted
+        usable = [name for name in (*preferred, *self.offered) if name in self._offers and self.usable(name, keys)]
+        for seen in (needs | likes, needs):
+            for name in usable:
+                if seen <= self._offers[name].sees:
+                    return name
+        raise self._blind("What is used here", keys, needs)
+
+    def sees(self, model: str) -> frozenset[Kind]:
+        """What the model reads beside text."""
+        return self._offers[model].sees
+
+    def _blind(self, who: str, keys: Collection[str], needs: frozenset[Kind]) -> ApiError:
+        able = [offer.name for offer in self.offers if needs <= offer.sees and self.usable(offer.name, keys)]
+        if able:
+            return invalid(f"{who} does not read {words_for(needs)}.", advice=f"These do: {', '.join(able)}.")
+        none = "Ask without attachments, or ask the administrator to offer one that does (CHAT_MODELS), or to say so of"
+        return invalid(
+            f"No model here reads {words_for(needs)}.",
+            advice=f"{none} one that Earshot does not know (CHAT_CATALOGUE).",
+        )
 
     def check_offered(self, name: str) -> None:
         """Raises ApiError 422."""
@@ -80,13 +110,20 @@ class Writers:
         provider = self._offers[model].provider
         return provider in keys or self.has_key(provider)
 
-    def chain(self, model: str, keys: Mapping[str, SecretStr], max_tokens: int | None = None) -> Chain:
-        """The model, and those to fall back to, as far as there is a key for them. Raises ApiError 422.
+    def chain(
+        self,
+        model: str,
+        keys: Mapping[str, SecretStr],
+        max_tokens: int | None = None,
+        needs: frozenset[Kind] = NOTHING,
+    ) -> Chain:
+        """The model, and those to fall back to, as far as there is a key for them and they read what they need to.
 
-        ``max_tokens`` of what is written, in place of the setting.
+        ``max_tokens`` of what is written, in place of the setting. Raises ApiError 422.
         """
-        offer = self._offers[self.choose(model, keys)]
-        others = [one for one in self._fallbacks if one.name != model and self.usable(one.name, keys)]
+        offer = self._offers[self.choose(model, keys, needs=needs)]
+        able = [one for one in self._fallbacks if needs <= one.sees]
+        others = [one for one in able if one.name != model and self.usable(one.name, keys)]
         links = [Link(one, self._clients[one.provider], keys.get(one.provider)) for one in (offer, *others)]
         return Chain(links, max_tokens or self._settings.max_tokens)
 

@@ -37,11 +37,11 @@ def broken(detail: str) -> Failed:
 
 
 def too_long() -> Failed:
-    """The question and one passage are more than the model reads at a time."""
+    """The question, what came with it and one passage are more than the model reads at a time."""
     return Failed(
         "question_too_long",
-        "The question is too long for what this model reads at a time.",
-        "Ask more briefly, or ask another model: GET /api/models tells their windows (context_tokens).",
+        "The question, with its attachments, is too long for what this model reads at a time.",
+        "Ask more briefly, attach less, or ask another model: GET /api/models tells their windows (context_tokens).",
     )
 
 

@@ -1,15 +1,16 @@
 """Answers by any OpenAI-compatible chat completions API: OpenAI, xAI, Gemini, OpenRouter, vLLM, Ollama and others."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import openai
 from openai.types.chat import ChatCompletionChunk
-from openai.types.completion_usage import CompletionUsage
 
+from chat.domain.attachments import Attachment
 from chat.domain.prompt import Prompt
-from chat.providers import failures
+from chat.providers import event_stream, failures
 from chat.providers.catalogue import Profile
 from chat.providers.model import Done, Event, Failed, Request, Text, Usage
 
@@ -21,7 +22,8 @@ _REASONS: dict[str, Literal["stop", "length", "refusal"]] = {"length": "length",
 class OpenAi:
     """Speaks through the official SDK, which tries again ``retries`` times before the reply begins.
 
-    It waits longer each time, with jitter, or as long as Retry-After says.
+    It waits longer each time, with jitter, or as long as Retry-After says. Of the reply we read the bytes ourselves:
+    the SDK's objects cost most of a word's way through this service.
     """
 
     name = "openai"
@@ -46,10 +48,12 @@ class OpenAi:
             stream = await self._begin(client, request)
             begun = True
             async with stream:
-                async for event in _read(stream):
+                async for event in _read(event_stream.read_objects(stream.response.aiter_bytes())):
                     yield event
         except openai.APIError as error:
             yield replace(_failure(error), in_stream=begun)
+        except event_stream.BROKEN as error:
+            yield replace(event_stream.failure(error), in_stream=begun)
 
     async def window_tokens(self, model: str) -> int | None:
         try:
@@ -85,10 +89,10 @@ class OpenAi:
 
     def _messages(self, prompt: Prompt) -> list[Any]:
         if self._profile.system_role == "user":
-            return [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
+            return [{"role": "user", "content": _content(prompt, f"{prompt.system}\n\n")}]
         return [
             {"role": self._profile.system_role, "content": prompt.system},
-            {"role": "user", "content": prompt.user},
+            {"role": "user", "content": _content(prompt)},
         ]
 
     def _more(self, request: Request) -> dict[str, Any]:
@@ -96,6 +100,21 @@ class OpenAi:
         if self._profile.counts_tokens:
             more["stream_options"] = {"include_usage": True}
         return more
+
+
+def _content(prompt: Prompt, before: str = "") -> str | list[dict[str, Any]]:
+    """Parts only where there are attachments: many servers know nothing but text."""
+    if not prompt.attachments:
+        return before + prompt.user
+    material, asked = ({"type": "text", "text": text} for text in (before + prompt.material, prompt.asked))
+    return [material, *(_part(one) for one in prompt.attachments), asked]
+
+
+def _part(attachment: Attachment) -> dict[str, Any]:
+    url = f"data:{attachment.media_type};base64,{b64encode(attachment.data).decode('ascii')}"
+    if attachment.kind == "pdf":
+        return {"type": "file", "file": {"filename": attachment.name, "file_data": url}}
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _failure(error: openai.APIError) -> Failed:
@@ -110,22 +129,51 @@ def _failure(error: openai.APIError) -> Failed:
             return failures.reported(error.message)
 
 
-async def _read(stream: AsyncIterator[ChatCompletionChunk]) -> AsyncGenerator[Event]:
-    """A stream that ends without saying why has been cut."""
+async def _read(chunks: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[Event]:
+    """A stream that ends without saying why has been cut. Nothing in it need have the form that it should have."""
     reason: str | None = None
-    async for chunk in stream:
-        if chunk.usage is not None:
-            yield _usage(chunk.usage)
-        for choice in chunk.choices[:1]:
-            if choice.delta.content:
-                yield Text(choice.delta.content)
-            reason = choice.finish_reason or reason
+    async for chunk in chunks:
+        if error := chunk.get("error"):
+            yield _reported(error)
+            return
+        if usage := _mapping(chunk.get("usage")):
+            yield _usage(usage)
+        choice = _first(chunk.get("choices"))
+        text = _mapping(choice.get("delta")).get("content")
+        if isinstance(text, str) and text:
+            yield Text(text)
+        reason = _word(choice.get("finish_reason")) or reason
     yield _end(reason)
 
 
-def _usage(usage: CompletionUsage) -> Usage:
-    details = usage.prompt_tokens_details
-    return Usage(usage.prompt_tokens, usage.completion_tokens, (details and details.cached_tokens) or 0)
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _first(choices: object) -> Mapping[str, Any]:
+    """Empty in the chunk that tells the usage."""
+    found = cast("list[object]", choices) if isinstance(choices, list) else []
+    return _mapping(found[0]) if found else {}
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    details = _mapping(usage.get("prompt_tokens_details"))
+    cached = _count(details.get("cached_tokens")) or 0
+    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), cached)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _reported(error: object) -> Failed:
+    """Under status 200 only the words tell what happened."""
+    message = _word(_mapping(error).get("message")) or _word(error) or "an error in its stream"
+    return replace(failures.reported(message), in_stream=True)
 
 
 def _end(reason: str | None) -> Done | Failed:

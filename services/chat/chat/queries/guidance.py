@@ -8,6 +8,7 @@ from chat.domain.guidance import Custom, Guidance, Instruction
 from chat.domain.purposes import ANSWER, FOLLOW_UP
 from chat.domain.templates import Purpose
 from chat.queries import prompts
+from chat.queries.instruction_rows import PromptRow
 
 
 async def read_guidance(conn: Connection, collection_id: UUID | None) -> Guidance:
@@ -27,14 +28,13 @@ async def read_guidance(conn: Connection, collection_id: UUID | None) -> Guidanc
     return Guidance(tuple(Instruction(**row) for row in rows), custom.get(ANSWER.name), custom.get(FOLLOW_UP.name))
 
 
-async def active_version(conn: Connection, collection_id: UUID | None) -> str:
-    """A part of the key of kept answers: differs whenever the next answer would be written by something else."""
-    return (await read_guidance(conn, collection_id)).key
+async def prompt_texts(conn: Connection, *purposes: Purpose) -> list[str]:
+    """The prompts to use for them now, with their placeholders; a built-in one unless somebody wrote another."""
+    written = await prompts.read_prompts(conn, [purpose.name for purpose in purposes])
+    return [_text(purpose, written.get(purpose.name)) for purpose in purposes]
 
 
-async def prompt_text(conn: Connection, purpose: Purpose) -> str:
-    """The prompt to use for it now, with its placeholders; the built-in one unless somebody wrote another."""
-    written = (await prompts.read_prompts(conn, [purpose.name])).get(purpose.name)
+def _text(purpose: Purpose, written: PromptRow | None) -> str:
     if written is None or written.text is None or purpose.problems(written.text):
         return purpose.default
     return written.text

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from common.db import Connection
 
+from chat.queries import attachments
 from chat.queries.reading import CITATIONS, READABLE, WRITTEN
 from chat.queries.rows import CitationRow
 from chat.queries.session_rows import ChunkRow, MadeFrom, MessageRow
@@ -54,9 +55,11 @@ async def last_messages(conn: Connection, user_id: UUID, session_ids: Sequence[U
     return {row["session_id"]: MessageRow(**row) for row in rows}
 
 
-async def made_from(conn: Connection, answer_ids: Sequence[UUID]) -> MadeFrom:
-    """What answers that were read by their asker cite, and which passages they were made from."""
-    cited = await conn.fetch(CITATIONS, list(answer_ids))
+async def made_from(conn: Connection, rows: Sequence[MessageRow]) -> MadeFrom:
+    """What answers that were read by their asker cite, which passages they were made from, what came with questions."""
+    answer_ids = [row.run_id for row in rows if row.run_id]
+    given = await attachments.of_messages(conn, [row.id for row in rows if row.role == "user"])
+    cited = await conn.fetch(CITATIONS, answer_ids)
     used = await conn.fetch(
         """
         SELECT c.answer_id, c.number, c.chunk_id, c.asset_id, c.revision,
@@ -64,14 +67,14 @@ async def made_from(conn: Connection, answer_ids: Sequence[UUID]) -> MadeFrom:
         FROM answer_chunks AS c LEFT JOIN asset_states AS s ON s.asset_id = c.asset_id
         WHERE c.answer_id = ANY($1::uuid[]) ORDER BY c.answer_id, c.number
         """,
-        list(answer_ids),
+        answer_ids,
     )
     citations, chunks = defaultdict[UUID, list[CitationRow]](list), defaultdict[UUID, list[ChunkRow]](list)
-    for row in cited:
-        citations[row["answer_id"]].append(CitationRow(**row))
-    for row in used:
-        chunks[row["answer_id"]].append(ChunkRow(**row))
-    return MadeFrom(citations, chunks)
+    for cite in cited:
+        citations[cite["answer_id"]].append(CitationRow(**cite))
+    for chunk in used:
+        chunks[chunk["answer_id"]].append(ChunkRow(**chunk))
+    return MadeFrom(citations, chunks, given)
 
 
 async def is_answering(conn: Connection, session_id: UUID) -> bool:

@@ -1,43 +1,20 @@
 """SQL of creations that may be sent twice: what an Idempotency-Key has made."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from common.db import Connection
+from common.once import claim_key
 
+# The table of keys, see ``common.once``.
+KEYS = "request_keys"
 # Before a client's name for a session. A line break is in no header: no Idempotency-Key begins like this.
 _THREAD = "thread\n"
 
 
-@dataclass(frozen=True)
-class Claimed:
-    """What the key stands for; ``fresh`` when it is this request that claimed it."""
-
-    fingerprint: bytes
-    resource_id: UUID
-    fresh: bool
-
-
-async def claim_key(conn: Connection, user_id: UUID, key: str, fingerprint: bytes, resource_id: UUID) -> Claimed:
-    """A second request with the key waits here until the first has committed."""
-    row = await conn.fetchrow(
-        """
-        INSERT INTO request_keys AS k (user_id, key, fingerprint, resource_id) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (user_id, key) DO UPDATE SET key = k.key
-        RETURNING fingerprint, resource_id, (xmax = 0) AS fresh
-        """,
-        user_id,
-        key,
-        fingerprint,
-        resource_id,
-    )
-    assert row is not None
-    return Claimed(**row)
-
-
 async def claim_thread(conn: Connection, user_id: UUID, thread_id: str, session_id: UUID) -> UUID:
     """The id of the user's session that goes by that name. A second request with the name waits here."""
-    claimed = await claim_key(conn, user_id, f"{_THREAD}{thread_id}", b"", session_id)
+    claimed = await claim_key(conn, KEYS, user_id, f"{_THREAD}{thread_id}", b"", session_id)
+    assert claimed.resource_id is not None, "the column is NOT NULL"
     return claimed.resource_id
 
 

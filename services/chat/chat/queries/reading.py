@@ -58,17 +58,19 @@ async def touch_reader(conn: Connection, answer_id: UUID, user_id: UUID) -> bool
 
 
 async def read_events(conn: Connection, answer_id: UUID, after: int) -> tuple[State | None, list[EventRow]]:
-    """The answer's state (None when it is gone) and the events behind ``after``.
-
-    The state is read first: when it is not ``running``, the events are all there are.
-    """
-    state = await conn.fetchval("SELECT state FROM answers WHERE id = $1", answer_id)
+    """The answer's state (None when it is gone) and the events behind ``after``, of one moment: when the state is not
+    ``running``, the events are all there are."""
     rows = await conn.fetch(
-        "SELECT seq, event, data FROM message_events WHERE answer_id = $1 AND seq > $2 ORDER BY seq",
+        """
+        SELECT a.state, e.seq, e.event, e.data
+        FROM answers AS a LEFT JOIN message_events AS e ON e.answer_id = a.id AND e.seq > $2
+        WHERE a.id = $1 ORDER BY e.seq
+        """,
         answer_id,
         after,
     )
-    return state, [EventRow(**row) for row in rows]
+    state = rows[0]["state"] if rows else None
+    return state, [EventRow(row["seq"], row["event"], row["data"]) for row in rows if row["seq"] is not None]
 
 
 async def without_media(conn: Connection, asset_ids: Sequence[UUID]) -> set[UUID]:

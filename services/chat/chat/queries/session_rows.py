@@ -77,8 +77,23 @@ class ChunkRow:
 
 
 @dataclass(frozen=True)
+class AttachmentRow:
+    """A file that came with a question, in the object store at ``uri``."""
+
+    id: UUID
+    message_id: UUID
+    session_id: UUID
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    uri: str
+
+
+@dataclass(frozen=True)
 class MadeFrom:
-    """What answers cite, and what they were made from, by answer."""
+    """What answers cite, and what they were made from, by answer; and by question what came with it."""
 
     citations: dict[UUID, list[CitationRow]]
     chunks: dict[UUID, list[ChunkRow]]
+    attachments: dict[UUID, list[AttachmentRow]]

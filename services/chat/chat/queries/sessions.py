@@ -4,6 +4,7 @@ from uuid import UUID
 
 from common.db import Connection
 
+from chat.queries import attachments
 from chat.queries.session_rows import NewSession, SessionRow
 
 _COLUMNS = """
@@ -79,6 +80,7 @@ async def note_question(conn: Connection, session_id: UUID, title: str) -> None:
 
 async def delete_session(conn: Connection, session_id: UUID) -> None:
     """With its messages and answers. The session must be locked."""
+    await attachments.release(conn, [session_id])
     await conn.execute("DELETE FROM sessions WHERE id = $1", session_id)
 
 
@@ -86,6 +88,7 @@ async def delete_of_collection(conn: Connection, collection_id: UUID) -> None:
     """Until there is none: one that was waited for may have branched meanwhile."""
     while session_ids := await _lock_of_collection(conn, collection_id):
         await conn.execute(_HOLD, session_ids)
+        await attachments.release(conn, session_ids)
         await conn.execute("DELETE FROM sessions WHERE id = ANY($1::uuid[])", session_ids)
 
 

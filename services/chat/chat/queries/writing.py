@@ -125,6 +125,34 @@ async def append_events(conn: Connection, answer_id: UUID, events: Sequence[Even
     return bool(alive)
 
 
+async def append_together(conn: Connection, events: Sequence[tuple[UUID, Sequence[EventRow]]]) -> set[UUID]:
+    """Events of several answers; returns those that were written, or stood there already.
+
+    The others are gone, or ended, or somebody holds their row: nobody waits for another one's answer.
+    """
+    rows = [(answer_id, event) for answer_id, of_one in events for event in of_one]
+    written = await conn.fetch(
+        """
+        WITH alive AS (
+            SELECT id FROM answers WHERE id = ANY($1::uuid[]) AND state = 'running' FOR NO KEY UPDATE SKIP LOCKED
+        ),
+        added AS (
+            INSERT INTO message_events (answer_id, seq, event, data)
+            SELECT alive.id, e.seq, e.event, e.data
+            FROM alive JOIN unnest($1::uuid[], $2::integer[], $3::text[], $4::jsonb[]) AS e (id, seq, event, data)
+                USING (id)
+            ON CONFLICT (answer_id, seq) DO NOTHING
+        )
+        SELECT id FROM alive
+        """,
+        [answer_id for answer_id, _ in rows],
+        [event.seq for _, event in rows],
+        [event.event for _, event in rows],
+        [event.data for _, event in rows],
+    )
+    return {row["id"] for row in written}
+
+
 async def add_citations(conn: Connection, answer_id: UUID, place: Place, citations: Sequence[Citation]) -> None:
     await conn.executemany(
         """

@@ -1,6 +1,5 @@
 """Vectors of texts, as OpenAI's embeddings API gives them."""
 
-import asyncio
 import base64
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast
@@ -11,6 +10,8 @@ from common.openai import model_not_found
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from embedder import line_vectors
+from embedder.line_vectors import LineVectors
 from embedder.providers.embedder import Embedder, Vectors
 from embedder.queries import models
 from embedder.registry import Registry
@@ -84,6 +85,7 @@ class EmbeddingsApi:
     """The route of vectors."""
 
     models: Registry
+    lines: LineVectors
 
     def routes(self) -> APIRouter:
         router = APIRouter(tags=["search"])
@@ -99,7 +101,7 @@ class EmbeddingsApi:
         )
         return router
 
-    async def embed(self, query: EmbeddingsQuery) -> Embeddings:
+    async def embed(self, query: EmbeddingsQuery, request: Request) -> Embeddings:
         """As OpenAI's `POST /v1/embeddings`; `model` may be `default`. What is longer than the model reads is cut."""
         embedder = await self._embedder(query.model)
         if query.dimensions not in (None, embedder.dimensions):
@@ -108,12 +110,16 @@ class EmbeddingsApi:
                 advice="Leave dimensions out.",
             )
         texts = [query.input] if isinstance(query.input, str) else query.input
-        vectors = await embedder.embed(texts)
-        tokens = sum(await asyncio.to_thread(embedder.count_tokens, list(texts)))
+        # Of what services compare alone: else anybody could find out by the clock what others were shown.
+        embed = self.lines.embed if SERVICE_HEADER in request.headers else line_vectors.embed
+        made = await embed(embedder, texts)
         return Embeddings(
-            data=[Embedding(index=i, embedding=_encoded(vectors, i, query.encoding_format)) for i in range(len(texts))],
+            data=[
+                Embedding(index=i, embedding=_encoded(made.vectors, i, query.encoding_format))
+                for i in range(len(texts))
+            ],
             model=embedder.name,
-            usage=EmbeddingsUsage(prompt_tokens=tokens, total_tokens=tokens),
+            usage=EmbeddingsUsage(prompt_tokens=made.tokens, total_tokens=made.tokens),
         )
 
     async def _embedder(self, name: str) -> Embedder:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from fetcher.domain.captions.language import code_of
@@ -33,7 +34,8 @@ class SoundTrack:
 class CaptionTrack:
     """Subtitles within a file; ``language`` as an ISO 639-1 code, where the file tells.
 
-    ``automatic``: its title says that a machine wrote it. ``partial``: it holds foreign words only, or a commentary.
+    ``automatic``: a machine wrote it, as its title or its platform says. ``partial``: it holds foreign words only, or a
+    commentary. ``beside``: its own file, where it is none within the recording.
     """
 
     index: int
@@ -43,6 +45,7 @@ class CaptionTrack:
     automatic: bool = False
     default: bool = False
     partial: bool = False
+    beside: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -251,3 +251,83 @@ def nothing_known() -> TryAgain:
         advice="Retry in a few minutes; if it fails again, delete the asset and add the recording again.",
         attempts=6,
     )
+
+
+def several_recordings() -> CannotProcess:
+    return CannotProcess(
+        "The page is a list of recordings: a channel, a playlist, or a post with several.",
+        category="unsupported_url",
+        advice="Give the link of one recording.",
+    )
+
+
+def not_finished() -> CannotProcess:
+    return CannotProcess(
+        "The recording is not finished: it is live, has not begun, or is still being made ready by its platform.",
+        category="unavailable",
+        advice="Retry when it is over and can be watched from its beginning.",
+    )
+
+
+def restricted(how: str) -> CannotProcess:
+    """``how`` completes the sentence "The recording …"."""
+    return CannotProcess(f"The recording {how}.", category="restricted")
+
+
+def protected() -> CannotProcess:
+    return CannotProcess(
+        "The recording is protected against copying (DRM).",
+        category="unsupported",
+        advice="Ask its owner for the file and upload that.",
+    )
+
+
+def gone_from_platform() -> CannotProcess:
+    return CannotProcess(
+        "The platform says that there is no such recording, or not any more.",
+        category="not_found",
+        advice="Check that the link plays in a browser where nobody is signed in.",
+    )
+
+
+def platform_busy() -> TryAgain:
+    return TryAgain(
+        "The platform takes no more requests from this address for now.",
+        category="unavailable",
+        advice="Retry in some hours. If it stays so, an administrator can set a proxy or cookies for the fetcher.",
+        attempts=4,
+    )
+
+
+def platform_says(words: str) -> CannotProcess:
+    return CannotProcess(
+        f"The platform does not give the recording: {words.rstrip('.') or 'it does not say why'}.",
+        category="unreachable",
+        advice="Check that the link plays in a browser where nobody is signed in, then retry; or upload the file.",
+    )
+
+
+def unreadable_page() -> CannotProcess:
+    return CannotProcess(
+        "The platform's page cannot be read; the platform may have changed.",
+        category="engine_unavailable",
+        advice="An administrator has to update yt-dlp; then retry. Or download the recording yourself and upload it.",
+    )
+
+
+def silent_platform(seconds: float) -> CannotProcess:
+    return CannotProcess(
+        f"The platform's page came to no end within {seconds:g} s.",
+        category="timeout",
+        advice="Retry later, or download the recording yourself and upload it.",
+        retryable=True,
+    )
+
+
+def no_cookies() -> TryAgain:
+    return TryAgain(
+        "The file of cookies that the fetcher is to use cannot be read.",
+        category="engine_unavailable",
+        advice="An administrator has to set FETCHER_COOKIES_FILE right; then retry.",
+        attempts=6,
+    )

@@ -18,7 +18,7 @@ from fetcher import metrics
 from fetcher.domain.captions import read_captions
 from fetcher.domain.captions.choosing import in_order, in_words, shortcomings, speaks
 from fetcher.domain.captions.language import code_of
-from fetcher.domain.captions.problems import no_captions, subtitles_too_large
+from fetcher.domain.captions.problems import captions_not_given, no_captions, subtitles_too_large
 from fetcher.domain.containers import CAPTIONS, CAPTIONS_SUFFIX, ORIGINAL, naming_of
 from fetcher.domain.facts import CaptionTrack, MediaFacts
 from fetcher.providers.media.tracks import take_out
@@ -52,11 +52,15 @@ class Brought:
 
 @dataclass(frozen=True)
 class Captioner:
-    """Reads again what was read when the file came in: nothing from outside is trusted twice."""
+    """Reads again what was read when the file came in: nothing from outside is trusted twice.
+
+    ``automatic``: what a machine wrote may be good enough.
+    """
 
     db: Database
     store: ObjectStore
     max_bytes: int
+    automatic: bool = False
 
     async def make(
         self, source: Path, wanted: AssetRegistered, workspace: Workspace
@@ -92,7 +96,9 @@ class Captioner:
         why = "" if candidates else in_words(facts.captions, language)
         for track in candidates:
             captions, refused = await self._try(source, track, language, room)
-            doubts = list(shortcomings(captions, track, _seconds(facts))) if captions else []
+            doubts = []
+            if captions is not None:
+                doubts = list(shortcomings(captions, track, _seconds(facts), automatic=self.automatic))
             if captions is not None and (asked == "only" or not doubts):
                 metrics.captions.labels("used").inc()
                 return Brought(_told(captions, track, doubts), track)
@@ -107,7 +113,10 @@ class Captioner:
     ) -> tuple[Captions | None, str]:
         """What a track says; None, and why not, where it cannot be read or is in another language."""
         try:
-            content = await take_out(source, track, room / f"track-{track.index}", self.max_bytes)
+            if track.beside is None:
+                content = await take_out(source, track, room / f"track-{track.index}", self.max_bytes)
+            else:
+                content = await asyncio.to_thread(_read, track.beside, self.max_bytes)
             captions = await asyncio.to_thread(read_captions, content)
         except CannotProcess as error:
             return None, f"they cannot be read: {error.message.rstrip('.')}"
@@ -115,6 +124,14 @@ class Captioner:
         if not speaks(captions, spoken):
             return None, f"they are in {captions.language}, and {spoken} is spoken"
         return captions.model_copy(update={"language": track.language or captions.language}), ""
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    if not path.exists():
+        raise captions_not_given()
+    if path.stat().st_size > most_bytes:
+        raise subtitles_too_large(most_bytes)
+    return path.read_bytes()
 
 
 def _seconds(facts: MediaFacts) -> float | None:

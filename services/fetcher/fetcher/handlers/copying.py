@@ -16,6 +16,7 @@ from common.store import ObjectStore
 from fetcher import metrics
 from fetcher.domain.containers import AUDIO, AUDIO_SUFFIX, CAPTIONS, ORIGINAL, PLAYBACK, PLAYBACK_SUFFIX, naming_of
 from fetcher.domain.facts import MediaFacts
+from fetcher.domain.platforms import Page
 from fetcher.handlers.captioning import Brought, Captioner
 from fetcher.handlers.watching import Watcher
 from fetcher.providers.media.convert import Copies, convert
@@ -36,11 +37,11 @@ class Copier:
     patience_seconds: float
 
     async def make(
-        self, source: Path, wanted: AssetRegistered, workspace: Workspace, watcher: Watcher
+        self, source: Path, wanted: AssetRegistered, workspace: Workspace, watcher: Watcher, page: Page | None = None
     ) -> tuple[dict[str, Kept], RecordingRow]:
         """Raises CannotProcess for what is no recording, Continue when no turn came."""
         with metrics.step("probe"):
-            facts = await probe(source)
+            facts = _with_page(await probe(source), page)
         with workspace.room() as room, metrics.step("captions"):
             brought = await self.captioner.look_into(source, facts, wanted, room)
         async with self._turn():
@@ -60,6 +61,8 @@ class Copier:
                     kept[CAPTIONS] = await self.captioner.keep(timed, room)
         metrics.recorded.inc(copies.duration_seconds)
         told = _with_warning(copies.facts, brought).as_json() | brought.facts
+        if page is not None:
+            told["platform"] = page.as_json()
         return kept, RecordingRow(wanted.run, copies.duration_seconds, told)
 
     async def _keep(self, source: Path, copies: Copies, wanted: AssetRegistered) -> dict[str, Kept]:
@@ -83,6 +86,14 @@ class Copier:
             yield
         finally:
             self.turns.release()
+
+
+def _with_page(facts: MediaFacts, page: Page | None) -> MediaFacts:
+    """The captions and the language that the page tells come before those within the file."""
+    if page is None:
+        return facts
+    sound = facts.sound and replace(facts.sound, language=page.language or facts.sound.language)
+    return replace(facts, sound=sound, captions=(*page.captions, *facts.captions))
 
 
 def _with_warning(facts: MediaFacts, brought: Brought) -> MediaFacts:

@@ -1,10 +1,11 @@
 """An asset is registered, or its run restarted: bring its file, make the copies, say ``recording.fetched``."""
 
 import errno
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
+from typing import Any
 
 from common import assets, crash, objects
 from common.db import Database
@@ -26,7 +27,7 @@ from fetcher.handlers.retention import release_unkept_audio
 from fetcher.handlers.watching import Watcher
 from fetcher.providers.checkpoints import Checkpoints
 from fetcher.providers.scratch import Scratch, Workspace
-from fetcher.providers.sources import Sources
+from fetcher.providers.sources import Found, Sources
 from fetcher.providers.web.partial import Partial
 
 log = get_logger()
@@ -118,13 +119,13 @@ class Fetcher:
         plan = FROM_WEB if wanted.source.type == "url" else FROM_STORE
         watcher = Watcher(delivery, plan, self.hold_seconds)
         try:
-            source = await self._bring(workspace, wanted, watcher)
+            found = await self._bring(workspace, wanted, watcher)
             crash.point("fetcher.brought")
             watcher.check_before_converting()
             if wanted.source.content == "captions":
-                copies, row = await self.captioner.make(source, wanted, workspace)
+                copies, row = await self.captioner.make(found.path, wanted, workspace)
             else:
-                copies, row = await self.copier.make(source, wanted, workspace, watcher)
+                copies, row = await self.copier.make(found.path, wanted, workspace, watcher, found.page)
             crash.point("fetcher.converted")
         except (Continue, Leaving):
             await self._save_checkpoint(workspace, wanted)
@@ -146,12 +147,12 @@ class Fetcher:
         await objects.abandon(self.db, copies.values())
         await objects.sweep(self.db, self.copier.store)
 
-    async def _bring(self, workspace: Workspace, wanted: AssetRegistered, watcher: Watcher) -> Path:
+    async def _bring(self, workspace: Workspace, wanted: AssetRegistered, watcher: Watcher) -> Found:
         with metrics.step("bring"):
             if wanted.source.type == "url":
                 await self.checkpoints.restore(wanted.asset_id, Partial(workspace.folder))
             watcher.next_step()
-            return await self.sources.bring(wanted.source, workspace, watcher.received)
+            return await self.sources.bring(wanted, workspace, watcher.received)
 
     async def _save_checkpoint(self, workspace: Workspace, wanted: AssetRegistered) -> None:
         if wanted.source.type == "url":
@@ -191,6 +192,7 @@ async def _record(rec: Recording, wanted: AssetRegistered, copies: dict[str, Kep
     for name, kept in sorted(copies.items()):
         await objects.refer(rec.conn, kept, wanted.asset_id, name)
     await queries.save_recording(rec.conn, wanted.asset_id, row)
+    wanted = _as_the_page_tells(wanted, row.media_facts.get("platform") or {})
     if _wanted_copy(wanted) == CAPTIONS:
         await rec.say(_captions_fetched(wanted, copies, row, row.media_facts["cues"]))
     elif (brought := row.media_facts.get("captions")) is None:
@@ -200,6 +202,14 @@ async def _record(rec: Recording, wanted: AssetRegistered, copies: dict[str, Kep
         unheard = wanted.options.model_copy(update={"transcribe": False})
         sound = _fetched(wanted.model_copy(update={"options": unheard}), copies, row)
         await rec.say(sound, _captions_fetched(wanted, copies, row, brought["cues"]))
+
+
+def _as_the_page_tells(wanted: AssetRegistered, page: Mapping[str, Any]) -> AssetRegistered:
+    """Title and date of the platform's page, where nobody gave others."""
+    title = wanted.title if wanted.title_given else page.get("title") or wanted.title
+    published_at = page.get("published_at")
+    dated = datetime.fromisoformat(published_at) if published_at else None
+    return wanted.model_copy(update={"title": title, "recorded_at": wanted.recorded_at or dated})
 
 
 def _wanted_copy(wanted: AssetRegistered) -> str:

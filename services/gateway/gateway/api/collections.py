@@ -8,6 +8,7 @@ from uuid import UUID
 from common.errors import conflict, invalid
 from common.events import AssetDeleted, CollectionDeleted, KeepMedia
 from common.ids import uuid7
+from common.once import Once, OnceKey
 from common.outbox import Transaction
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StringConstraints
@@ -15,7 +16,6 @@ from pydantic import BaseModel, Field, StringConstraints
 from gateway.api import models
 from gateway.api.assets import show_page
 from gateway.api.fields import Asked, Name, Term
-from gateway.api.once import OnceKey, claim, fingerprint
 from gateway.api.paging import Page, PageAsked
 from gateway.auth.access import OwnedCollection, ViewedCollection, no_collection
 from gateway.auth.principal import CurrentUser
@@ -24,6 +24,7 @@ from gateway.domain.vocabulary import MOST_TERMS, Vocabulary
 from gateway.door import Door, TheDoor
 from gateway.queries import collections, deletion
 from gateway.queries.assets import AssetFilter
+from gateway.queries.once import KEYS
 
 Description = Annotated[str, StringConstraints(max_length=2000)]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
@@ -84,9 +85,9 @@ async def make_collection(
     new: NewCollection, user: CurrentUser, door: TheDoor, response: Response, key: OnceKey = None
 ) -> Collection:
     """The caller becomes its owner."""
-    asked = fingerprint("POST /api/collections", new.model_dump_json())
+    creation = Once.of(KEYS, user.user_id, key, "POST /api/collections", new.model_dump_json())
     async with door.service.transaction() as tx:
-        collection_id, fresh = await claim(tx, user.user_id, key, asked, uuid7())
+        collection_id, fresh = await creation.claim(tx.conn, uuid7())
         if fresh:
             vocabulary = Vocabulary(new.key_terms, new.initial_prompt)
             await collections.add_collection(

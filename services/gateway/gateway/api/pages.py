@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Any
 
 import fastapi_offline
+from common.clock import clock
 from common.errors import ApiError, not_found
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
@@ -14,7 +15,6 @@ from starlette.staticfiles import StaticFiles
 from gateway.api import models
 from gateway.auth.access import resolve_asset
 from gateway.auth.principal import Principal, identify
-from gateway.domain.clock import clock
 from gateway.door import TheDoor
 from gateway.pages.bundle import bundle, bundle_file
 from gateway.queries import assets

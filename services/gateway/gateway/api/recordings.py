@@ -8,19 +8,20 @@ from common.db import Connection
 from common.errors import ApiError, Stale, conflict, invalid
 from common.events import CaptionsChoice, KeepMedia, Priority, RecordingOptions, Source
 from common.ids import uuid7
+from common.once import Once, OnceKey
 from common.outbox import Transaction
 from fastapi import APIRouter, Response
 from pydantic import Field, StringConstraints, model_validator
 
 from gateway.api import models
 from gateway.api.fields import Asked, Moment, Term, Title
-from gateway.api.once import OnceKey, claim, fingerprint
 from gateway.api.processing import show_accepted
 from gateway.auth.access import check_role, no_asset, no_collection, resolve_asset, resolve_collection
 from gateway.auth.principal import CurrentUser, Principal
 from gateway.domain.places import BadPlace, check_url
 from gateway.door import Door, TheDoor
 from gateway.queries import access, collections
+from gateway.queries.once import KEYS
 from gateway.registration import Wish, add_sound, register
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
@@ -104,8 +105,8 @@ async def add_recording(
 ) -> models.Accepted:
     """Answers as soon as it is noted; follow it at its status."""
     check_place(wish.url, door)
-    asked = fingerprint("POST /api/recordings", wish.model_dump_json())
-    asset_id, _ = await take_in(door, user, wish, wish.source(), key, asked)
+    creation = Once.of(KEYS, user.user_id, key, "POST /api/recordings", wish.model_dump_json())
+    asset_id, _ = await take_in(door, user, wish, wish.source(), creation)
     response.headers["Location"] = f"/api/recordings/{asset_id}"
     return await show_accepted(door, asset_id)
 
@@ -119,11 +120,11 @@ def check_place(url: str, door: Door) -> None:
 
 
 async def take_in(
-    door: Door, user: Principal, fields: RecordingFields, source: Source, key: str | None, asked: bytes
+    door: Door, user: Principal, fields: RecordingFields, source: Source, creation: Once
 ) -> tuple[UUID, bool]:
     """Register the asset, or the sound of one, once per Idempotency-Key: its id, and whether that is new."""
     async with door.service.transaction() as tx:
-        asset_id, fresh = await claim(tx, user.user_id, key, asked, fields.asset_id or uuid7())
+        asset_id, fresh = await creation.claim(tx.conn, fields.asset_id or uuid7())
         if fresh and fields.asset_id is not None:
             await _add_sound(tx, user, fields, source, asset_id)
         elif fresh:

@@ -5,13 +5,13 @@ from uuid import UUID
 from common.errors import ApiError, invalid
 from common.events import Source
 from common.ids import uuid7
+from common.once import Once, OnceKey
 from common.subtitles import FoundSubtitles, RefusedFile
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from gateway.api import models
-from gateway.api.once import OnceKey, claim, fingerprint
 from gateway.api.recordings import PlacedFields, register_wish
 from gateway.api.refusals import Refusal
 from gateway.api.upload import Form, check_length, form_schema, read_form
@@ -20,6 +20,7 @@ from gateway.auth.principal import CurrentUser, Principal
 from gateway.door import Door, TheDoor
 from gateway.providers.uploads import Uploads
 from gateway.queries import jobs
+from gateway.queries.once import KEYS
 
 router = APIRouter(prefix="/api/transcripts", tags=["recordings"])
 
@@ -56,8 +57,9 @@ async def upload_transcripts(
         fields, stored = await read_form(request, form)
         found = await uploads.subtitles(stored.upload_id)
         _check(found, fields)
-        asked = fingerprint("POST /api/transcripts/upload", fields.model_dump_json(), form.filename, stored.sha256)
-        asset_ids, fresh = await _take_in(door, user, fields, found, key, asked)
+        asked = (fields.model_dump_json(), form.filename, stored.sha256)
+        creation = Once.of(KEYS, user.user_id, key, "POST /api/transcripts/upload", *asked)
+        asset_ids, fresh = await _take_in(door, user, fields, found, creation)
     except ApiError as refusal:
         await form.drop()
         await _drop(uploads, found)
@@ -89,11 +91,11 @@ def _check(found: FoundSubtitles, fields: PlacedFields) -> None:
 
 
 async def _take_in(
-    door: Door, user: Principal, fields: PlacedFields, found: FoundSubtitles, key: str | None, asked: bytes
+    door: Door, user: Principal, fields: PlacedFields, found: FoundSubtitles, creation: Once
 ) -> tuple[list[UUID], bool]:
     """Register an asset for each file, all or none, once per Idempotency-Key: their ids, and whether they are new."""
     async with door.service.transaction() as tx:
-        first, fresh = await claim(tx, user.user_id, key, asked, uuid7())
+        first, fresh = await creation.claim(tx.conn, uuid7())
         # A key stands for one id: the others are counted from it, so that a repetition finds them.
         asset_ids = [UUID(int=first.int + number) for number in range(len(found.files))]
         if fresh:

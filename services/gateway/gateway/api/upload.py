@@ -7,18 +7,19 @@ from typing import Any, Generic, TypeVar
 from common.errors import ApiError, invalid, too_large
 from common.events import Source
 from common.multipart import BadForm, Event, PartBegun, read_events, read_field, read_file
+from common.once import Once, OnceKey
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from gateway.api import models
-from gateway.api.once import OnceKey, fingerprint
 from gateway.api.processing import show_accepted
 from gateway.api.recordings import PlacedFields, RecordingFields, check_target, take_in
 from gateway.api.refusals import Refusal
 from gateway.auth.principal import CurrentUser, Principal
 from gateway.door import Door, TheDoor
 from gateway.providers.uploads import Uploaded, Uploads
+from gateway.queries.once import KEYS
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
 
@@ -110,8 +111,9 @@ async def upload_recording(
         check_length(request, most)
         fields, stored = await read_form(request, form)
         source = Source(type="upload", upload_id=stored.upload_id, filename=form.filename or None)
-        asked = fingerprint("POST /api/recordings/upload", fields.model_dump_json(), form.filename, stored.sha256)
-        asset_id, fresh = await take_in(door, user, fields, source, key, asked)
+        asked = (fields.model_dump_json(), form.filename, stored.sha256)
+        creation = Once.of(KEYS, user.user_id, key, "POST /api/recordings/upload", *asked)
+        asset_id, fresh = await take_in(door, user, fields, source, creation)
     except ApiError as refusal:
         await form.drop()
         return Refusal(request, refusal)

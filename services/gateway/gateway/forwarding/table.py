@@ -74,5 +74,5 @@ def _operation(described: dict[str, Any]) -> Operation:
         role=role,
         scope=scope,
         public=described.get("security") == [],
-        takes_files=any(kind != "application/json" for kind in content),
+        takes_files=described.get("x-earshot-body") == "file" or any(kind != "application/json" for kind in content),
     )

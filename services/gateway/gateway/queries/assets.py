@@ -19,7 +19,7 @@ _SEEN = """
     FROM assets AS a
 """
 _HELD = """
-    id, collection_id, title, title_given, status, run, revision, version, priority, options, recorded_at,
+    id, kind, collection_id, title, title_given, status, run, revision, version, priority, options, recorded_at,
     duration_seconds, deleted_at FROM assets
 """
 
@@ -53,6 +53,7 @@ class HeldAsset:
     """An asset whose row this transaction has locked."""
 
     id: UUID
+    kind: str
     collection_id: UUID
     title: str
     title_given: bool

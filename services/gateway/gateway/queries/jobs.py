@@ -182,21 +182,22 @@ async def claim_progress(conn: Connection, asset_id: UUID, run: int) -> bool:
     )
 
 
-async def under_way(conn: Connection) -> dict[str, tuple[int, float]]:
-    """Of each stage: how many assets are in it, and for how many seconds the one that came first has been."""
+async def under_way(conn: Connection) -> dict[tuple[str, str], tuple[int, float]]:
+    """Of each kind and stage: how many assets are in it, and for how many seconds the one that came first has been."""
     rows = await conn.fetch(
         """
-        SELECT stage.name, count(*) AS assets, extract(epoch FROM now() - min(stage.since))::float8 AS seconds
+        SELECT assets.kind, stage.name, count(*) AS assets,
+            extract(epoch FROM now() - min(stage.since))::float8 AS seconds
         FROM assets JOIN jobs ON jobs.asset_id = assets.id AND jobs.run = assets.run
         CROSS JOIN LATERAL (
             SELECT name, coalesce(started_at, (SELECT max(finished_at) FROM stages WHERE job_id = jobs.id),
                 jobs.created_at) AS since
             FROM stages WHERE job_id = jobs.id AND status IN ('pending', 'processing') ORDER BY position LIMIT 1
         ) AS stage
-        WHERE assets.status IN ('pending', 'processing') GROUP BY stage.name
+        WHERE assets.status IN ('pending', 'processing') GROUP BY assets.kind, stage.name
         """
     )
-    return {row["name"]: (row["assets"], max(0.0, row["seconds"])) for row in rows}
+    return {(row["kind"], row["name"]): (row["assets"], max(0.0, row["seconds"])) for row in rows}
 
 
 async def _with_stages(conn: Connection, rows: list[asyncpg.Record]) -> list[Job]:

@@ -1,35 +1,11 @@
 """What makes a creation happen once: idempotency keys of HTTP, request ids of published requests."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from common.db import Connection
 
-
-@dataclass(frozen=True)
-class Claim:
-    """A key as it stands: ``fresh`` when this transaction took it first."""
-
-    fresh: bool
-    fingerprint: bytes
-    resource_id: UUID | None
-
-
-async def claim_key(conn: Connection, user_id: UUID, key: str, fingerprint: bytes, resource_id: UUID) -> Claim:
-    """Take the key, or learn what it stands for; a rival transaction is waited for."""
-    row = await conn.fetchrow(
-        """
-        INSERT INTO idempotency_keys AS k (user_id, key, fingerprint, resource_id) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (user_id, key) DO UPDATE SET key = k.key
-        RETURNING (xmax = 0) AS fresh, fingerprint, resource_id
-        """,
-        user_id,
-        key,
-        fingerprint,
-        resource_id,
-    )
-    assert row is not None
-    return Claim(**row)
+# The table of keys, see ``common.once``.
+KEYS = "idempotency_keys"
 
 
 async def forget_keys(conn: Connection, hours: float) -> None:

@@ -3,13 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
+from common.clock import clock
 from common.errors import invalid
 from pydantic import BaseModel, Field
 
 from gateway.api.fields import Moment
 from gateway.api.models import AssetStatus, Kind
 from gateway.domain import cursor
-from gateway.domain.clock import clock
 from gateway.queries import assets
 from gateway.queries.assets import Asset, AssetFilter
 from gateway.tools.asking import Asker

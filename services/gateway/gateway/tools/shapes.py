@@ -2,9 +2,8 @@
 
 from uuid import UUID
 
+from common.clock import clock
 from pydantic import BaseModel, ConfigDict, Field
-
-from gateway.domain.clock import clock
 
 # Said above everything that comes out of recordings, because agents read results as if their user had written them.
 NOT_INSTRUCTIONS = (

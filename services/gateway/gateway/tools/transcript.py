@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from common.clock import clock
 from common.errors import invalid
 from common.transcript import Segment, Speaker, Transcript
 from pydantic import BaseModel, Field
 
 from gateway.auth.access import no_asset
-from gateway.domain.clock import clock
 from gateway.queries import assets
 from gateway.tools.asking import Asker
 from gateway.tools.shapes import NOT_INSTRUCTIONS, Source, one_line, quoted

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
+from common.clock import clock
 from common.spacing import join_texts
 from common.transcript import Segment, Transcript
 
@@ -59,10 +60,3 @@ def escape_markdown(text: str) -> str:
     """The text as it reads, with nothing in it taken for markup."""
     escaped = _MARKDOWN.sub(r"\\\1", text.replace("&", "&amp;"))
     return _LINE_START.sub(lambda m: f"{m[1]}\\{m[2]}" if m[1] else f"\\{m[3]}", escaped)
-
-
-def clock(seconds: float) -> str:
-    """h:mm:ss, or m:ss within the first hour."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -41,12 +41,14 @@ def speaks(captions: Captions, language: str | None) -> bool:
     return None in (language, code_of(captions.language)) or code_of(captions.language) == language
 
 
-def shortcomings(captions: Captions, track: CaptionTrack, seconds: float | None) -> Iterator[str]:
+def shortcomings(
+    captions: Captions, track: CaptionTrack, seconds: float | None, *, automatic: bool = False
+) -> Iterator[str]:
     """Why captions are not good enough to stand for recognition unasked, each as what follows "they".
 
-    ``seconds``: how long the recording lasts.
+    ``seconds``: how long the recording lasts. ``automatic``: those of a machine may be.
     """
-    if track.automatic:
+    if track.automatic and not automatic:
         yield "were written by a machine"
     if any(note.startswith("captions_unreadable") for note in captions.notes):
         yield "are damaged: some of their times cannot be read"
@@ -64,7 +66,7 @@ def in_words(tracks: Sequence[CaptionTrack], language: str | None) -> str:
     """Why none of the tracks may give the text, as a clause without its end."""
     if not tracks:
         return "it has none"
-    if not any(one.codec in _TEXT for one in tracks):
+    if not any(map(_is_text, tracks)):
         return "they are pictures of text, or in a form that is not read"
     if not any(map(_is_whole_text, tracks)):
         return "they hold foreign words or a commentary only"
@@ -73,7 +75,11 @@ def in_words(tracks: Sequence[CaptionTrack], language: str | None) -> str:
 
 
 def _is_whole_text(track: CaptionTrack) -> bool:
-    return track.codec in _TEXT and not track.partial
+    return _is_text(track) and not track.partial
+
+
+def _is_text(track: CaptionTrack) -> bool:
+    return track.beside is not None or track.codec in _TEXT
 
 
 def _uncovered(captions: Captions, seconds: float) -> Iterator[str]:

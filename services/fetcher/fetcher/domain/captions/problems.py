@@ -117,6 +117,10 @@ def unknown_packing() -> CannotProcess:
     )
 
 
+def captions_not_given() -> CannotProcess:
+    return CannotProcess("The platform does not give them at the moment.", category="damaged")
+
+
 def no_captions(why: str) -> CannotProcess:
     """``why``: a clause without its end."""
     return CannotProcess(

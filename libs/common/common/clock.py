@@ -1,4 +1,4 @@
-"""Seconds of a recording as people read them."""
+"""Times within a recording, as people read them."""
 
 
 def clock(seconds: float | None) -> str:
@@ -6,4 +6,5 @@ def clock(seconds: float | None) -> str:
     if seconds is None:
         return ""
     minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,1 @@
+"""Pages of platforms, read by yt-dlp in a process of its own."""
