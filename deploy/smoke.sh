@@ -267,11 +267,11 @@ ask_operators() {
     say "What the operators say of the overlay production"
     kubectl kustomize "$work/k8s/overlays/production" | python3 -c '
 import re, sys
-wanted = "Cluster|RabbitmqCluster|ScaledObject|TriggerAuthentication|PodMonitor|PrometheusRule"
+wanted = "Cluster|RabbitmqCluster|Exchange|Queue|Binding|ScaledObject|TriggerAuthentication|PodMonitor|PrometheusRule"
 for document in re.split(r"^---$", sys.stdin.read(), flags=re.M):
     if re.search(rf"^kind: ({wanted})$", document, re.M): print("---", document, sep="\n")' |
         kubectl apply --dry-run=server --filename - || fail "not taken"
-    pass "CloudNativePG, RabbitMQ, KEDA and Prometheus take their resources"
+    pass "CloudNativePG, RabbitMQ's two, KEDA and Prometheus take their resources"
     local image version
     image=$(sed -n 's/^ *imageName: //p' "$work/k8s/overlays/production/postgres.yaml")
     version=$(docker run --rm --entrypoint sh "$image" -c 'sed -n "s/^default_version = .\(.*\).$/\1/p" /usr/share/postgresql/*/extension/vector.control')

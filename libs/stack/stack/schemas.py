@@ -1,4 +1,4 @@
-"""Writes and compares what is made from code: ``schemas/``, the page of errors, the examples of environment files."""
+"""Writes and compares what is made from code: ``schemas/``, and the pages, examples and manifests beside it."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from common.contracts import contract_files
 from stack.example_env import example_files
 from stack.openapi import merged_openapi
 from stack.results import SchemasWritten
+from stack.topology_resources import RESOURCES_FILE, topology_resources
 
 FOLDER = "schemas"
 ERRORS_PAGE = Path("docs", "errors.md")
@@ -16,7 +17,7 @@ _EXAMPLES = "examples/"
 
 
 def write_schemas(root: Path, *, check: bool = False) -> SchemasWritten:
-    """Bring ``<root>/schemas`` and the pages beside it up to date, or with ``check`` only say what differs.
+    """Bring ``<root>/schemas`` and the files beside it up to date, or with ``check`` only say what differs.
 
     An example once written stays as it is: it stands for messages that are still under way somewhere.
     """
@@ -26,7 +27,8 @@ def write_schemas(root: Path, *, check: bool = False) -> SchemasWritten:
     changed = [name for name, content in wanted.items() if _differs(folder / name, name, content)]
     there = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
     removed = [name for name in there if name not in wanted and not name.startswith(_EXAMPLES)]
-    pages = {ERRORS_PAGE: as_page()} | {Path(name): content for name, content in example_files().items()}
+    pages = {ERRORS_PAGE: as_page(), RESOURCES_FILE: topology_resources()}
+    pages |= {Path(name): content for name, content in example_files().items()}
     stale = [path for path, content in pages.items() if _differs(root / path, path.name, content)]
     if not check:
         for path in stale:

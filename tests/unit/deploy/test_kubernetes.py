@@ -16,6 +16,7 @@ from common.settings import environment_of, variable_of
 from fastapi import FastAPI
 from stack.example_env import secrets_of
 from stack.openapi import settings_class
+from stack.topology_resources import RESOURCES_FILE, topology_resources
 
 from tests.unit.deploy.manifests import (
     ROOT,
@@ -95,7 +96,15 @@ def test_every_manifest_is_valid(rendered: Rendered) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("Deployment", "asr-worker"), ("ScaledObject", "asr-worker"), ("Cluster", "earshot-db")]
+    ("kind", "name"),
+    [
+        ("Deployment", "asr-worker"),
+        ("ScaledObject", "asr-worker"),
+        ("Cluster", "earshot-db"),
+        ("Exchange", "earshot.events"),
+        ("Queue", "gateway.facts"),
+        ("Binding", "gateway.facts"),
+    ],
 )
 def test_a_field_that_nobody_knows_is_refused(overlays: dict[str, Rendered], kind: str, name: str) -> None:
     broken = copy.deepcopy(overlays["production"].one(kind, name))
@@ -327,6 +336,29 @@ def test_workers_are_scaled_by_queues_that_exist(overlays: dict[str, Rendered]) 
     heard = [queue for hearing in topology.hearings("asr") for queue in hearing.queues]
     assert sorted(queues["asr-worker"]) == sorted([*heard, topology.dead_queue("asr")])
     assert all(s["spec"]["minReplicaCount"] > 0 for s in production.of("ScaledObject") if s is not asr)
+
+
+def test_the_topology_is_whole_and_its_queues_are_retained(overlays: dict[str, Rendered]) -> None:
+    assert (ROOT / RESOURCES_FILE).read_text() == topology_resources(), "run: make schemas"
+    production = overlays["production"]
+    exchanges, queues = (
+        {found["spec"]["name"]: found["spec"] for found in production.of(kind)} for kind in ("Exchange", "Queue")
+    )
+    assert set(queues) == set(topology.all_queues())
+    assert {queue["deletionPolicy"] for queue in queues.values()} == {"retain"}
+    bindings = [found["spec"] for found in production.of("Binding")]
+    assert {binding["destination"] for binding in bindings} == set(queues)
+    assert {binding["source"] for binding in bindings} == set(exchanges)
+    topological = [found["spec"] for found in production.of("Exchange", "Queue", "Binding")]
+    # The services' address has no path, which means the virtual host `/`.
+    assert {spec["vhost"] for spec in topological} == {"/"}
+    (cluster,) = {spec["rabbitmqClusterReference"]["name"] for spec in topological}
+    assert production.one("RabbitmqCluster", cluster)
+    # The operator speaks to the management port.
+    inside = production.one("NetworkPolicy", "earshot-broker-inside")["spec"]["ingress"]
+    operators = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "rabbitmq-system"}}}
+    assert any(operators in rule["from"] and {"protocol": "TCP", "port": 15672} in rule["ports"] for rule in inside)
+    assert not overlays["local"].of("Exchange", "Queue", "Binding")
 
 
 def test_nothing_is_scaled_by_two(rendered: Rendered) -> None:
