@@ -1,6 +1,6 @@
 """Turns the best lines into quotes: a stretch of one passage, verbatim by construction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chat.domain.evidence import Candidate
@@ -13,9 +13,11 @@ _NEARLY = 0.75
 # What follows belongs to an account ("what did she say about…", "why…") more readily than to a single fact.
 _GOES_ON = 0.6
 _LONGEST_QUOTE = 600
-_AS_GOOD = 0.8
-# A discussion is told by what is said in several places, each of which may hold few of the question's words.
-_WORTH_READING = 0.5
+# A second line that tells a fact comes as near to the question as the first.
+_AS_NEAR = 0.9
+# What is told by more than a line, and the share of the greatest merit that makes a place worth a quote: a discussion
+# is in several, each of which may hold few of the question's words.
+_TOLD: Mapping[str, float] = {"account": 0.8, "discussion": 0.5}
 # What standing best among the passages found is worth beside a line's own score. Half or one and a half times of it
 # does about as well on QMSum.
 _STANDING = 0.8
@@ -42,8 +44,7 @@ def best_spans(question: Question, candidates: Sequence[Candidate], most: int) -
     Talk comes back to its subjects: places apart tell more than one place twice, so that those come before the rest.
     """
     spans: list[Span] = []
-    share = _WORTH_READING if question.wants == "discussion" else _AS_GOOD
-    good = _good([c for c in candidates if not c.asks] or list(candidates), share)
+    good = _good(question, [c for c in candidates if not c.asks] or list(candidates))
     for apart in (True, False):
         for candidate in good:
             if len(spans) == most:
@@ -56,14 +57,17 @@ def best_spans(question: Question, candidates: Sequence[Candidate], most: int) -
     return spans
 
 
-def _good(candidates: Sequence[Candidate], share: float) -> list[Candidate]:
-    """The one with the highest score, then those whose merit is at least this ``share`` of the greatest, by it."""
+def _good(question: Question, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The one with the highest score, then those that are worth a quote beside it, by their merit."""
     if not candidates:
         return []
     best = max(candidates, key=lambda c: c.score)
     top = max(c.passage.score for c in candidates)
     ranked = sorted(((_merit(c, top), c) for c in candidates if c is not best), key=lambda pair: -pair[0])
-    least = share * max(_merit(best, top), *(merit for merit, _ in ranked[:1]), 0.0)
+    if question.wants not in _TOLD:
+        # A fact is what one line says; another line of a good passage need not say it.
+        return [best, *(c for _, c in ranked if c.score >= _AS_NEAR * best.score)]
+    least = _TOLD[question.wants] * max(_merit(best, top), *(merit for merit, _ in ranked[:1]), 0.0)
     return [best, *(c for merit, c in ranked if merit >= least)]
 
 
