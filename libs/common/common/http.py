@@ -277,19 +277,20 @@ class BodyLimit:
         )
         # Who asks before sending (Expect: 100-continue) needs not send at all.
         if b"expect" not in dict(scope["headers"]):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LINGER_SECONDS):
-                    await _read_past(receive)
+            await read_past(receive, _LINGER_BYTES)
         await response(scope, receive, send)
 
 
-async def _read_past(receive: Receive) -> None:
+async def read_past(receive: Receive, most_bytes: int) -> None:
+    """Read the rest of a refused body, for five seconds and so far at the most. Raises what ``receive`` raises."""
     passed = 0
-    while passed < _LINGER_BYTES:
-        message = await receive()
-        passed += len(message.get("body", b""))
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while passed < most_bytes:
+                message = await receive()
+                passed += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
 
 Ready = Callable[[], Awaitable[dict[str, bool]]]

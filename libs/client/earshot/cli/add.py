@@ -8,7 +8,7 @@ import typer
 
 from earshot.cli.finish import report_ends
 from earshot.cli.progress import View, view_for
-from earshot.cli.session import Session, command
+from earshot.cli.session import INTERRUPTED, Session, command
 from earshot.cli.watching import watch
 from earshot.errors import EarshotError
 from earshot.models import Accepted, Asset
@@ -17,7 +17,6 @@ from earshot.resources.recordings import RecordingFields
 from earshot.resources.transcripts import SUBTITLES
 from earshot.timecode import size
 
-INTERRUPTED = 130
 Captions = Literal["prefer", "ignore", "only"]
 
 

@@ -11,13 +11,12 @@ from rich.text import Text
 
 from earshot import exporting, importing, portable
 from earshot.cli.progress import View, view_for
-from earshot.cli.session import Session, command
+from earshot.cli.session import INTERRUPTED, Session, command
 from earshot.errors import EarshotError
 from earshot.importing import Import, Trouble
 from earshot.portable import ExportedAsset, Manifest
 from earshot.resolve import resolve_collection
 
-INTERRUPTED = 130
 ZIP = ".zip"
 # Deleted here meanwhile, or not to be taken.
 REFUSED = frozenset({403, 404, 409, 413, 422})

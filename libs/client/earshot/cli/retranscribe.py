@@ -12,13 +12,12 @@ from rich.text import Text
 from earshot import retranscribing as again
 from earshot.cli.parked import ask
 from earshot.cli.progress import View, view_for
-from earshot.cli.session import Session, command
+from earshot.cli.session import INTERRUPTED, Session, command
 from earshot.errors import EarshotError
 from earshot.models import Asset
 from earshot.resolve import resolve_asset, resolve_collection
 from earshot.retranscribing import Choice, Passed, Plan, Planned
 
-INTERRUPTED = 130
 SHOWN = 20
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -102,7 +101,10 @@ def plan_of(session: Session, choice: Choice, path: Path, anew: bool) -> tuple[P
     plan, passed = Plan(datetime.now(UTC), []), list[Passed]()
     with view_for(session.out) as view:
         for seen, one in enumerate(again.choose(session.client, choice), 1):
-            (passed if isinstance(one, Passed) else plan.recordings).append(one)  # pyright: ignore[reportArgumentType]
+            if isinstance(one, Passed):
+                passed.append(one)
+            else:
+                plan.recordings.append(one)
             if seen % 100 == 0:
                 view.say(f"Looked at {counted(seen)}")
     return plan, passed, True

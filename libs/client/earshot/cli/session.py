@@ -15,6 +15,8 @@ from earshot.client import Client
 from earshot.config import Connection, Surroundings
 from earshot.errors import EarshotError
 
+# What shells tell of whoever was stopped by Ctrl-C.
+INTERRUPTED = 130
 PANEL = "For every command"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.", rich_help_panel=PANEL)]
 Url = Annotated[

@@ -1,7 +1,7 @@
 """OpenAI's chat completions, which nearly every server of models speaks: what is asked, and how the reply reads."""
 
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -26,8 +26,8 @@ async def ask(
     options: dict[str, Any] = {profile.limit_name: request.max_tokens, **more}
     if profile.counts_tokens:
         options["stream_options"] = {"include_usage": True}
-    messages = _messages(profile, request.prompt)
-    return await client.chat.completions.create(model=request.model, messages=messages, stream=True, **options)
+    asked = messages(profile, request.prompt, "text", _part)
+    return await client.chat.completions.create(model=request.model, messages=asked, stream=True, **options)
 
 
 async def read(stream: openai.AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[Event]:
@@ -48,21 +48,24 @@ async def read(stream: openai.AsyncStream[ChatCompletionChunk]) -> AsyncGenerato
     yield _end(reason)
 
 
-def _messages(profile: Profile, prompt: Prompt) -> list[Any]:
+def messages(profile: Profile, prompt: Prompt, text_type: str, part: Callable[[Attachment], Any]) -> list[Any]:
+    """The prompt as OpenAI's two APIs take it; they call texts differently, and what is attached: ``part``."""
     if profile.system_role == "user":
-        return [{"role": "user", "content": _content(prompt, f"{prompt.system}\n\n")}]
+        return [{"role": "user", "content": _content(prompt, text_type, part, f"{prompt.system}\n\n")}]
     return [
         {"role": profile.system_role, "content": prompt.system},
-        {"role": "user", "content": _content(prompt)},
+        {"role": "user", "content": _content(prompt, text_type, part)},
     ]
 
 
-def _content(prompt: Prompt, before: str = "") -> str | list[dict[str, Any]]:
+def _content(
+    prompt: Prompt, text_type: str, part: Callable[[Attachment], Any], before: str = ""
+) -> str | list[dict[str, Any]]:
     """Parts only where there are attachments: many servers know nothing but text."""
     if not prompt.attachments:
         return before + prompt.user
-    material, asked = ({"type": "text", "text": text} for text in (before + prompt.material, prompt.asked))
-    return [material, *(_part(one) for one in prompt.attachments), asked]
+    material, asked = ({"type": text_type, "text": text} for text in (before + prompt.material, prompt.asked))
+    return [material, *(part(one) for one in prompt.attachments), asked]
 
 
 def _part(attachment: Attachment) -> dict[str, Any]:

@@ -8,10 +8,9 @@ import openai
 from openai.types.responses import ResponseStreamEvent
 
 from chat.domain.attachments import Attachment
-from chat.domain.prompt import Prompt
 from chat.providers import failures
 from chat.providers.catalogue import Profile
-from chat.providers.completions import data_url
+from chat.providers.completions import data_url, messages
 from chat.providers.event_stream import mapping, number, read_objects, word
 from chat.providers.model import Done, Event, Failed, Request, Text, Usage
 
@@ -31,7 +30,7 @@ async def ask(
     """Begin a reply, of which the provider shall keep nothing. Raises openai.APIError."""
     return await client.responses.create(
         model=request.model,
-        input=_input(profile, request.prompt),
+        input=messages(profile, request.prompt, "input_text", _part),
         max_output_tokens=max(request.max_tokens, _LEAST_TOKENS),
         # It is kept for a month otherwise.
         store=False,
@@ -54,22 +53,6 @@ async def read(stream: openai.AsyncStream[ResponseStreamEvent]) -> AsyncGenerato
         if kind in _ENDS:
             end = _end(kind, event, response, refused=refused)
     yield end or failures.broken("the stream ended early")
-
-
-def _input(profile: Profile, prompt: Prompt) -> list[Any]:
-    if profile.system_role == "user":
-        return [{"role": "user", "content": _content(prompt, f"{prompt.system}\n\n")}]
-    return [
-        {"role": profile.system_role, "content": prompt.system},
-        {"role": "user", "content": _content(prompt)},
-    ]
-
-
-def _content(prompt: Prompt, before: str = "") -> str | list[dict[str, Any]]:
-    if not prompt.attachments:
-        return before + prompt.user
-    material, asked = ({"type": "input_text", "text": text} for text in (before + prompt.material, prompt.asked))
-    return [material, *(_part(one) for one in prompt.attachments), asked]
 
 
 def _part(attachment: Attachment) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from common.addresses import AddressPolicy, parse_networks
+from common.errors import CannotProcess
 from yt_dlp import YoutubeDL
 from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.globals import plugin_dirs
@@ -28,7 +29,7 @@ from yt_dlp.utils import ExtractorError, GeoRestrictedError, UserNotLive, Youtub
 
 from fetcher.domain.captions.choosing import in_order
 from fetcher.domain.captions.language import code_of
-from fetcher.domain.platforms import caption_tracks
+from fetcher.domain.platforms import caption_tracks, read_page
 from fetcher.providers.platforms.asking import Ask, read_ask
 from fetcher.providers.platforms.guard import Guard
 
@@ -161,10 +162,12 @@ def _visit(ydl: YoutubeDL, ask: Ask, speaker: Speaker) -> None:
 
 
 def _is_wanted(told: Mapping[str, Any], ask: Ask) -> bool:
-    """One recording that is finished and not too long. Whoever reads the page refuses others, but not before this."""
-    live = told["live_status"] in ("is_live", "is_upcoming", "post_live")
-    duration = told["duration"] if isinstance(told["duration"], int | float) else 0
-    return (told["_type"] or "video") == "video" and not live and duration <= ask.max_seconds
+    """Whoever reads the page refuses what is not, but perhaps not before this has begun to fetch it."""
+    try:
+        read_page(told, (), ask.max_seconds)
+    except CannotProcess:
+        return False
+    return True
 
 
 def _fetch_captions(ydl: YoutubeDL, ask: Ask, info: Mapping[str, Any]) -> list[dict[str, Any]]:
