@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 import uvicorn
+import uvloop
 from fastapi import APIRouter, FastAPI
 
 from common import crash, inbox, metrics, suspects, topology
@@ -229,7 +230,8 @@ class Service:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
         configure_logging(self.name, self.settings.log_level, self.settings.log_format)
-        asyncio.run(self._serve())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
         config = uvicorn.Config(
