@@ -118,14 +118,6 @@ class Journal:
             await writing.finish_answer(conn, self._id, state, reason=error.message)
         self._bells.ring(self._id)
 
-    async def beat(self, abandon_seconds: float) -> bool:
-        """Show that the writer lives; answers whether somebody still reads. Raises Gone."""
-        async with self._db.acquire() as conn:
-            read = await writing.beat(conn, self._id, abandon_seconds)
-        if read is None:
-            raise Gone
-        return read
-
     def _take(self) -> None:
         """What was noted gets its numbers, so that it counts once when it is written again for want of an answer."""
         for event, data in self._pending:

@@ -30,6 +30,8 @@ class Press:
         self._db = db
         self._waiting: list[_Sheet] = []
         self._printing: asyncio.Task[None] | None = None
+        # Of what it does at once: a statement that finds an answer's row held by another writes that answer alone.
+        self._turn = asyncio.Lock()
 
     async def append(self, answer_id: UUID, events: Sequence[EventRow]) -> bool:
         """False when the answer is gone or ended, and nothing was written. What stands there already stays.
@@ -44,6 +46,14 @@ class Press:
             return True
         async with self._db.acquire() as conn:
             return await writing.append_events(conn, answer_id, events)
+
+    async def beat(self, answer_ids: Sequence[UUID], abandon_seconds: float) -> dict[UUID, bool]:
+        """Shows that the answers are being written; says of each that is not gone or ended whether somebody reads it.
+
+        Raises as the database.
+        """
+        async with self._turn, self._db.acquire() as conn:
+            return await writing.beat(conn, answer_ids, abandon_seconds)
 
     async def close(self) -> None:
         """When nobody waits any more."""
@@ -77,7 +87,7 @@ class Press:
     async def _write(self, sheets: Sequence[_Sheet]) -> set[UUID]:
         """The answers whose events were written. None when those of one cannot be: then each is tried alone."""
         try:
-            async with self._db.acquire() as conn:
+            async with self._turn, self._db.acquire() as conn:
                 return await writing.append_together(conn, [(sheet.answer_id, sheet.events) for sheet in sheets])
         except asyncpg.DataError:
             return set()

@@ -14,6 +14,7 @@ from common.logs import get_logger
 
 from chat import metrics
 from chat.answering import Answering
+from chat.beats import Beats
 from chat.bells import Bells, pause
 from chat.journal import Gone, Journal
 from chat.press import Press
@@ -25,7 +26,6 @@ from chat.steps import Ask, Broken, Outcome
 
 log = get_logger()
 
-_BEAT_SECONDS = 1.0
 _WRITE_SECONDS = 2.0
 _TURNS = 4
 _ASK_AGAIN = "Ask again."
@@ -53,6 +53,7 @@ class Writer:
         self._bells = bells
         self._settings = settings
         self._press = Press(db)
+        self._beats = Beats(self._press, settings.abandon_seconds)
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, answer_id: UUID, ask: Ask, caller: Caller) -> None:
@@ -71,6 +72,7 @@ class Writer:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        await self._beats.close()
         await self._press.close()
 
     async def interrupt_silent(self) -> None:
@@ -124,16 +126,21 @@ class Writer:
         return "interrupted" if interrupted else "failed"
 
     async def _watched(self, journal: Journal, ask: Ask, caller: Caller) -> str:
-        """The writing, and beside it the clock that flushes text and notices that nobody reads."""
+        """The writing, beside it the clock that flushes text, and the news that nobody reads."""
+        with self._beats.writing(journal.answer_id, unread=ask.unread) as abandoned:
+            return await self._until(abandoned, journal, ask, caller)
+
+    async def _until(self, abandoned: asyncio.Future[None], journal: Journal, ask: Ask, caller: Caller) -> str:
         work = asyncio.create_task(self._work(journal, ask, caller))
-        clock = asyncio.create_task(self._clock(journal, unread=ask.unread))
+        clock = asyncio.create_task(self._clock(journal))
         try:
-            await asyncio.wait({work, clock}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, clock, abandoned}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 # Cancelling closes the stream of the provider, which ends the request there.
                 work.cancel()
                 await asyncio.gather(work, return_exceptions=True)
-                clock.result()
+                (clock if clock.done() else abandoned).result()
+                await self._stop_clock(journal, clock)
                 return await self._break_off(journal, _LEFT, interrupted=True)
             await self._stop_clock(journal, clock)
             outcome = work.result()
@@ -164,15 +171,10 @@ class Writer:
                 journal.note(step)
         raise RuntimeError("an answer ended without an outcome")
 
-    async def _clock(self, journal: Journal, *, unread: bool) -> None:
-        """Returns when nobody has read for long, unless that does not matter. Raises Gone."""
-        beaten = -_BEAT_SECONDS
+    async def _clock(self, journal: Journal) -> None:
+        """Raises Gone."""
         while True:
             await journal.flush()
-            if monotonic() - beaten >= _BEAT_SECONDS:
-                beaten = monotonic()
-                if not await journal.beat(self._settings.abandon_seconds) and not unread:
-                    return
             await pause(journal.urgent, _until_turn(monotonic(), self._settings.flush_seconds))
 
 

@@ -187,7 +187,7 @@ async def test_a_writer_finds_its_answer_gone(house: House, meeting: Meeting) ->
     fact = deleted(house, meeting.asset_id)
     await lifecycle.purge(house.db, None, handlers.erase)(fact, house.delivery(fact))
     async with house.db.transaction() as conn:
-        assert await writing.beat(conn, answer_id, 5) is None
+        assert await writing.beat(conn, [answer_id], 5) == {}
         assert not await writing.append_events(conn, answer_id, [EventRow(2, "content", {"content": " late"})])
     assert '"error_type": "not_found"' in (await following).text
     assert await house.count("message_events") == 0

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from chat.beats import Beats
 from chat.bells import Bells
 from chat.following import Follower
 from chat.journal import Gone, Journal
@@ -127,6 +128,42 @@ async def test_what_many_have_to_write_goes_together_and_nobody_waits_for_anothe
     outcomes = await asyncio.gather(first.flush(), odd.flush(), second.flush(), return_exceptions=True)
     assert [isinstance(outcome, Exception) for outcome in outcomes] == [False, True, False]
     assert [await told(desk, journal) for journal in (first, second)] == [[*told_all, (3, "content", "More.")]] * 2
+
+
+async def test_signs_of_life_of_many_go_together_and_nobody_waits_for_another(desk: Desk) -> None:
+    read, left, kept, held, ended = [await begun(desk) for _ in range(5)]
+    beats = Beats(desk.press, abandon_seconds=60)
+    async with desk.db.transaction() as conn:
+        await writing.finish_answer(conn, ended.answer_id, "cancelled")
+        await conn.execute(
+            "UPDATE answers SET beat_at = now() - interval '9 s', read_at = now() - "
+            "CASE WHEN id = ANY($1) THEN interval '90 s' ELSE interval '0 s' END",
+            [left.answer_id, kept.answer_id],
+        )
+    desk.statements.clear()
+    try:
+        with (
+            beats.writing(read.answer_id, unread=False) as of_read,
+            beats.writing(left.answer_id, unread=False) as of_left,
+            beats.writing(kept.answer_id, unread=True) as of_kept,
+            beats.writing(held.answer_id, unread=False) as of_held,
+            beats.writing(ended.answer_id, unread=False) as of_ended,
+        ):
+            async with asyncio.timeout(20), desk.db.transaction() as conn:
+                await conn.execute("SELECT FROM answers WHERE id = $1 FOR UPDATE", held.answer_id)
+                await of_left
+                with pytest.raises(Gone):
+                    await of_ended
+            assert not (of_read.done() or of_kept.done() or of_held.done())
+            assert desk.count("beat_at") == 1
+            fresh = "SELECT array_agg(id) FROM answers WHERE beat_at > now() - interval '8 s'"
+            async with desk.db.acquire() as conn:
+                assert set(await conn.fetchval(fresh)) == {one.answer_id for one in (read, left, kept)}
+                async with asyncio.timeout(20):
+                    while held.answer_id not in set(await conn.fetchval(fresh)):
+                        await asyncio.sleep(0.05)
+    finally:
+        await beats.close()
 
 
 async def test_readers_beside_the_writer_are_told_without_a_look(desk: Desk) -> None:

@@ -92,16 +92,24 @@ async def delete_media(conn: Connection, asset_id: UUID) -> None:
     await conn.execute("DELETE FROM media WHERE asset_id = $1", asset_id)
 
 
-async def beat(conn: Connection, answer_id: UUID, abandon_seconds: float) -> bool | None:
-    """A sign of life of the writer; answers whether somebody still reads, None when the answer is gone or ended."""
-    return await conn.fetchval(
+async def beat(conn: Connection, answer_ids: Sequence[UUID], abandon_seconds: float) -> dict[UUID, bool]:
+    """Signs of life of their writer; says of each answer that is not gone or ended whether somebody still reads it.
+
+    Whose row somebody holds shows no sign this time: nobody waits for another one's answer.
+    """
+    rows = await conn.fetch(
         """
-        UPDATE answers SET beat_at = now() WHERE id = $1 AND state = 'running'
-        RETURNING read_at > now() - make_interval(secs => $2)
+        WITH free AS (
+            SELECT id FROM answers WHERE id = ANY($1::uuid[]) AND state = 'running' FOR NO KEY UPDATE SKIP LOCKED
+        ),
+        beaten AS (UPDATE answers AS a SET beat_at = now() FROM free WHERE a.id = free.id)
+        SELECT id, read_at > now() - make_interval(secs => $2) AS read
+        FROM answers WHERE id = ANY($1::uuid[]) AND state = 'running'
         """,
-        answer_id,
+        answer_ids,
         abandon_seconds,
     )
+    return {row["id"]: row["read"] for row in rows}
 
 
 async def append_events(conn: Connection, answer_id: UUID, events: Sequence[EventRow]) -> bool:
