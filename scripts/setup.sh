@@ -160,14 +160,19 @@ get_uv() {
 }
 
 # What somebody has added to the default installation stays.
-extras() { ! compgen -G '.venv/lib/python*/site-packages/whisperx' >/dev/null || printf -- '--extra whisperx'; }
+extras() {
+    local extra
+    for extra in whisperx sentence-transformers; do
+        ! compgen -G ".venv/lib/python*/site-packages/${extra//-/_}" >/dev/null || printf -- '--extra %s ' "$extra"
+    done
+}
 
 # Bars for whoever watches, silence for a log.
 sync() {
     local uv=$1 quiet=()
     shift
     [ -t 2 ] || quiet=(--quiet)
-    # shellcheck disable=SC2046 # two words, or none
+    # shellcheck disable=SC2046 # each extra is two words
     "$uv" sync --locked --all-packages $(extras) ${quiet[@]+"${quiet[@]}"} "$@"
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 def write_model(folder: Path) -> Path:
     """16 dimensions, 64 tokens, words of one letter or whole; loads and computes like a real one."""
     import torch
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     torch.manual_seed(7)
@@ -23,7 +23,6 @@ def write_model(folder: Path) -> Path:
         max_position_embeddings=64,
     )
     BertModel(config).save_pretrained(folder / "bert")
-    transformer = models.Transformer(str(folder / "bert"), max_seq_length=64)
-    pooling = models.Pooling(transformer.get_word_embedding_dimension())
-    SentenceTransformer(modules=[transformer, pooling], device="cpu").save(str(folder / "model"))
+    # Of a plain BERT the library makes a model of sentences by the mean of its words.
+    SentenceTransformer(str(folder / "bert"), device="cpu").save(str(folder / "model"))
     return folder / "model"

@@ -154,7 +154,7 @@ async def test_signs_of_life_of_many_go_together_and_nobody_waits_for_another(de
                 await of_left
                 with pytest.raises(Gone):
                     await of_ended
-            assert not (of_read.done() or of_kept.done() or of_held.done())
+            assert not any(one.done() for one in (of_read, of_kept, of_held))
             assert desk.count("beat_at") == 1
             fresh = "SELECT array_agg(id) FROM answers WHERE beat_at > now() - interval '8 s'"
             async with desk.db.acquire() as conn:

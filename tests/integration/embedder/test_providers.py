@@ -1,4 +1,7 @@
-"""What every provider of vectors promises, the same for all of them, and what each does with trouble of its own."""
+"""What every provider of vectors promises, the same for all of them, and what each does with trouble of its own.
+
+Those of sentence-transformers need torch: tests/whisperx/test_vectors.py.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,7 +18,6 @@ from embedder.providers.openai import OpenAi, batches_of, estimate_tokens
 from embedder.settings import EmbedderSettings, OpenAiSettings
 
 from tests.integration.embedder.vector_server import KEY, VectorServer, reply, serving, trouble
-from tests.sentence_model import write_model
 
 TEXTS = ["The harbour will be dredged in autumn.", "hello", "Ünïcode 🙂 und 漢字", "word " * 700, "hello"]
 
@@ -31,16 +33,10 @@ def client(server: VectorServer, *, dimensions: int | None = None, **settings: A
     return OpenAi("small", OpenAiSettings(**given), dimensions=dimensions)
 
 
-@pytest.fixture(params=["minilm", "openai", "openai-shortened", "sentence-transformers"])
-async def embedder(
-    request: pytest.FixtureRequest, minilm: MiniLm, server: VectorServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[Embedder]:
+@pytest.fixture(params=["minilm", "openai", "openai-shortened"])
+async def embedder(request: pytest.FixtureRequest, minilm: MiniLm, server: VectorServer) -> AsyncGenerator[Embedder]:
     if request.param == "minilm":
         yield minilm
-    elif request.param == "sentence-transformers":
-        if not sentence_transformers.installed():
-            pytest.skip("sentence-transformers is an extra that this environment is without")
-        yield sentence_transformers.SentenceTransformers(str(write_model(tmp_path_factory.mktemp("st"))), threads=1)
     else:
         remote = client(server, dimensions=None if request.param == "openai" else 64)
         yield remote
