@@ -198,7 +198,14 @@ def consequence(error: Exception, connection: Connection) -> Exception | None:
         cut(connection)
     if not isinstance(error, CONNECTION_LOST) and not is_lost(connection):
         return None
-    return DatabaseAway(repr(error.__cause__ or error)[:300])
+    return DatabaseAway(_told(error.__cause__ or error))
+
+
+def _told(error: BaseException) -> str:
+    # These have no words of their own: so ends what is asked with a time limit, and what asyncpg made of it.
+    if isinstance(error, TimeoutError | asyncio.CancelledError):
+        return "no answer in time"
+    return repr(error)[:300]
 
 
 async def _undo(connection: Connection, roll_back: Callable[[], Awaitable[object]], error: BaseException) -> None:

@@ -360,6 +360,13 @@ async def test_a_silent_connection_is_cut_for_those_in_haste(db: Database) -> No
     assert await count(db) == 0
 
 
+async def test_a_statement_that_is_waited_for_no_longer_says_so(db: Database) -> None:
+    with pytest.raises(DatabaseAway, match="no answer in time"):
+        async with db.acquire() as conn:
+            await conn.fetch("SELECT pg_sleep(60)", timeout=0.3)
+    assert await count(db) == 0
+
+
 async def test_many_quick_answers_may_take_longer_than_one(db: Database) -> None:
     with patience.having(HASTE):
         async with db.transaction() as conn:
