@@ -8,7 +8,7 @@ from common.db import Connection
 
 from embedder.domain.ranking import LEXICAL_WEIGHT, SEMANTIC_WEIGHT, Scored
 from embedder.queries import nearest
-from embedder.queries.scope import Arguments, Filters, allowed, count, spoken
+from embedder.queries.scope import EVERYTHING, Arguments, Filters, allowed, count, spoken, within
 from embedder.queries.search import Bm25
 
 _NOTHING = "SELECT NULL::integer AS chunk_number, NULL::float8 AS score WHERE false"
@@ -64,7 +64,8 @@ def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Que
             {allowed(arguments, user_id, filters, "a.number, a.chunk_count")}
         ), reach AS MATERIALIZED (
             -- Where the scope leaves little, walking the graph would meet hardly anything that passes it.
-            SELECT ({count(arguments, filters)}) <= {arguments.add(query.few)} AS few
+            -- And where it leaves out nothing, it need not be looked into for every posting.
+            SELECT ({count(arguments, filters)}) <= {arguments.add(query.few)} AS few, {EVERYTHING} AS everything
         ), lexical AS MATERIALIZED (
             {_lexical_leg(arguments, filters, query)}
         ), semantic AS MATERIALIZED (
@@ -125,8 +126,7 @@ def _lexical_leg(arguments: Arguments, filters: Filters, query: Query) -> str:
     return f"""
             SELECT p.chunk_number, sum({score})::float8 AS score
             FROM {terms} JOIN postings AS p ON p.term_id = t.id
-            WHERE p.asset_number IN (SELECT number FROM scope)
-                {spoken(arguments, filters, "p.chunk_number")}
+            WHERE {within("p.asset_number")} {spoken(arguments, filters, "p.chunk_number")}
             GROUP BY p.chunk_number ORDER BY score DESC, p.chunk_number LIMIT {query.limit:d}"""
 
 

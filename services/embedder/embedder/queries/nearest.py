@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedder.queries.models import embeddings_table
-from embedder.queries.scope import Arguments, Filters, spoken
+from embedder.queries.scope import Arguments, Filters, spoken, within
 
 VECTOR = "(SELECT vector FROM meaning)"
 # Candidates by bits for each one wanted: bits alone put the best 200 among the first 800 or so.
@@ -68,7 +68,7 @@ def by_index(arguments: Arguments, filters: Filters, wanted: Nearest, limit: int
 
     IS TRUE keeps the scope a hashed filter of the index scan; as a join it would make the planner sort everything.
     """
-    scope = "(SELECT NOT few FROM reach) AND (e.asset_number IN (SELECT number FROM scope)) IS TRUE"
+    scope = f"(SELECT NOT few FROM reach) AND ({within('e.asset_number')}) IS TRUE"
     scope += f" {spoken(arguments, filters, 'e.chunk_number')}"
     if wanted.bits is None:
         distance = f"e.embedding <#> {VECTOR}"

@@ -69,6 +69,15 @@ def allowed(arguments: Arguments, user_id: UUID, filters: Filters, columns: str 
     )
 
 
+# SQL of whether all assets that have chunks are in ``scope``.
+EVERYTHING = "(SELECT count(*) FROM scope) = (SELECT count(*) FROM indexed_assets WHERE chunk_count > 0)"
+
+
+def within(number: str) -> str:
+    """SQL condition that the asset with this number is in ``scope``, or that everything is, as ``reach`` knows."""
+    return f"((SELECT everything FROM reach) OR {number} IN (SELECT number FROM scope))"
+
+
 def spoken(arguments: Arguments, filters: Filters, chunk_number: str) -> str:
     """SQL condition that the speaker asked for talks in the chunk; empty when none is asked for."""
     if filters.speaker is None:
