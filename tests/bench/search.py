@@ -43,6 +43,11 @@ TOPICS = 500
 QUERIES = 100
 SMALL_ASSETS = 20
 SEED = 7
+_COPIED_CHUNKS = 20_000
+# A service's limits (common.bootstrap) are not those of a load that no service would do at once.
+_UNLIMITED = """
+    SET LOCAL statement_timeout = 0; SET LOCAL transaction_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0
+"""
 console = Console()
 Ids = NDArray[np.int32]
 Leg = Sequence[asyncpg.Record]
@@ -134,6 +139,7 @@ async def fill(
     columns = "id short_id kind collection_id title title_given status stage source options keep_media priority"
     await admin.copy_records_to_table("assets", schema_name="gateway", records=rows, columns=columns.split())
     async with db.transaction() as conn:
+        await conn.execute(_UNLIMITED)
         model_id = await models.register_model(conn, Known.name, Known.dimensions)
         await _copy_all(conn, corpus, places, model_id)
     for statement in (
@@ -166,7 +172,8 @@ async def _copy_all(conn: Any, corpus: Corpus, places: Sequence[UUID], model_id:
     names = {int(row["term"][1:]): row["id"] for row in await conn.fetch("SELECT id, term FROM terms")}
     ids = np.array([0, *(names[term] for term in range(1, VOCABULARY + 1))], np.int32)
     chunk_numbers = await chunk_rows.reserve_numbers(conn, len(corpus))
-    await chunk_rows.copy_chunks(conn, (_chunk(corpus, i, chunk_numbers[i], ids) for i in range(len(corpus))))
+    for some in _batches(len(corpus), _COPIED_CHUNKS):
+        await chunk_rows.copy_chunks(conn, (_chunk(corpus, i, chunk_numbers[i], ids) for i in some))
     assets = np.array([numbers[corpus.asset_ids[i // PER_ASSET]] for i in range(len(corpus))], np.int32)
     sizes = [len(words) for words in corpus.words]
     lengths = np.array([int(count.sum()) for count in corpus.counts], np.int32)
@@ -178,18 +185,25 @@ async def _copy_all(conn: Any, corpus: Corpus, places: Sequence[UUID], model_id:
         np.repeat(lengths, sizes),
     )
     order = np.lexsort((columns[1], columns[0]))
-    await chunk_rows.copy_postings(conn, copying.postings(*(column[order] for column in columns)))
-    vectors = b"".join(
-        copying.embeddings(chunk_numbers[i : i + PER_ASSET], int(assets[i]), corpus.vectors[i : i + PER_ASSET])
-        for i in range(0, len(corpus), PER_ASSET)
-    )
-    await chunk_rows.copy_embeddings(conn, model_id, vectors)
+    for some in _batches(len(order), _COPIED_CHUNKS * WORDS):
+        await chunk_rows.copy_postings(conn, copying.postings(*(column[order[some]] for column in columns)))
+    for some in _batches(len(corpus), _COPIED_CHUNKS):
+        vectors = b"".join(
+            copying.embeddings(chunk_numbers[i : i + PER_ASSET], int(assets[i]), corpus.vectors[i : i + PER_ASSET])
+            for i in some[::PER_ASSET]
+        )
+        await chunk_rows.copy_embeddings(conn, model_id, vectors)
     found, df = np.unique(columns[0], return_counts=True)
     gained = dict(zip(found.tolist(), df.tolist(), strict=True))
     await terms.append_deltas(conn, gained, len(corpus), int(lengths.sum()))
     while (await terms.fold_deltas(conn)).deltas:
         pass
     console.print(f"filled {len(corpus):,} chunks in {asyncio.get_running_loop().time() - now:.0f} s", highlight=False)
+
+
+def _batches(count: int, size: int) -> list[range]:
+    """No statement may take longer than a service waits for an answer."""
+    return [range(begin, min(begin + size, count)) for begin in range(0, count, size)]
 
 
 def content(words: Ids) -> str:
