@@ -43,7 +43,7 @@ TOPICS = 500
 QUERIES = 100
 SMALL_ASSETS = 20
 SEED = 7
-_COPIED_CHUNKS = 5_000
+_COPIED_CHUNKS = 20_000
 # A service's limits (common.bootstrap) are not those of a load that no service would do at once.
 _UNLIMITED = """
     SET LOCAL statement_timeout = 0; SET LOCAL transaction_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0

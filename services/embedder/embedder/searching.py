@@ -156,7 +156,6 @@ class Search:
             question.known,
             question.words,
             self._reach(question.wanted),
-            question.wanted.candidates(judged=self.reranking.wanted(question.wanted)),
         )
         found = await legs.listing()
         ordered = Listing(await self._sorted(conn, found.ranked, question.wanted), found.complete)

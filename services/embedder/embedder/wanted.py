@@ -13,8 +13,6 @@ from embedder.queries.search import Passage
 
 LEAST_CANDIDATES = 200
 MOST_CANDIDATES = 1000
-# Each is a statement of its own, which every connection plans once.
-_STEPS = (50, 100, LEAST_CANDIDATES, 500)
 SortBy = Literal["relevance", "date", "title"]
 Quality = Literal["fast", "balanced", "best"]
 
@@ -38,19 +36,10 @@ class Wanted:
     paged: bool = False
 
     @property
-    def in_order(self) -> bool:
-        """Whether the best come first."""
-        return self.sort_by == "relevance" and self.descending
-
-    def candidates(self, *, judged: bool) -> int:
-        """How many each leg brings; ``judged``: a reranker looks at them.
-
-        The nearest by meaning alone are in order as they come. Everything else is put in order among many.
-        """
+    def candidates(self) -> int:
+        """How many each leg brings."""
         needed = (self.offset + self.limit + 1) * (5 if self.one_per_asset else 1)
-        alone = self.mode == "semantic" and self.in_order and not judged
-        enough = max(needed, 0 if alone else LEAST_CANDIDATES)
-        return next((step for step in _STEPS if step >= enough), MOST_CANDIDATES + 1)
+        return min(MOST_CANDIDATES + 1, max(LEAST_CANDIDATES, needed))
 
 
 @dataclass(frozen=True)
