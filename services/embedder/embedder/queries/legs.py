@@ -8,7 +8,7 @@ from common.db import Connection
 
 from embedder.domain.ranking import LEXICAL_WEIGHT, SEMANTIC_WEIGHT, Scored
 from embedder.queries import nearest
-from embedder.queries.scope import EVERYTHING, Arguments, Filters, allowed, count, spoken, within
+from embedder.queries.scope import Arguments, Filters, allowed, count, everything, spoken, within
 from embedder.queries.search import Bm25
 
 _NOTHING = "SELECT NULL::integer AS chunk_number, NULL::float8 AS score WHERE false"
@@ -62,10 +62,12 @@ def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Que
             {query.meaning.sql(arguments) if query.meaning else "SELECT NULL"}
         ), scope AS MATERIALIZED (
             {allowed(arguments, user_id, filters, "a.number, a.chunk_count")}
+        ), whole AS MATERIALIZED (
+            -- Where it leaves out nothing, the scope is neither made nor looked into.
+            SELECT {everything(arguments, user_id, filters)} AS everything
         ), reach AS MATERIALIZED (
-            -- Where the scope leaves little, walking the graph would meet hardly anything that passes it.
-            -- And where it leaves out nothing, it need not be looked into for every posting.
-            SELECT ({count(arguments, filters)}) <= {arguments.add(query.few)} AS few, {EVERYTHING} AS everything
+            -- Where it leaves little, walking the graph would meet hardly anything that passes it.
+            SELECT ({count(arguments, filters)}) <= {arguments.add(query.few)} AS few
         ), lexical AS MATERIALIZED (
             {_lexical_leg(arguments, filters, query)}
         ), semantic AS MATERIALIZED (
@@ -74,7 +76,7 @@ def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Que
             SELECT k.number AS chunk_number, n.place
             FROM unnest((SELECT {arguments.add(query.named)}::integer[])) WITH ORDINALITY AS n (number, place)
             JOIN chunks AS k ON k.number = n.number JOIN indexed_assets AS i ON i.asset_id = k.asset_id
-            WHERE i.number IN (SELECT number FROM scope)
+            WHERE {within("i.number")}
         ), found AS (
             SELECT chunk_number, max(lexical) AS lexical, max(semantic) AS semantic, min(named) AS named,
                 max(max(lexical)) OVER () AS best_lexical, max(max(semantic)) OVER () AS best_semantic

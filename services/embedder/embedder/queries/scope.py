@@ -1,7 +1,7 @@
 """Who may see what: every query for content joins this, so that permission and filters are decided by the database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -69,13 +69,36 @@ def allowed(arguments: Arguments, user_id: UUID, filters: Filters, columns: str 
     )
 
 
-# SQL of whether all assets that have chunks are in ``scope``.
-EVERYTHING = "(SELECT count(*) FROM scope) = (SELECT count(*) FROM indexed_assets WHERE chunk_count > 0)"
+def everything(arguments: Arguments, user_id: UUID, filters: Filters) -> str:
+    """SQL of whether the filters leave everything there is, and the user may read all of it: no collection that holds
+    an asset is closed to them, and nothing is being deleted. It takes a step for each collection, not for each asset.
+    """
+    # Who speaks is looked for in chunks.
+    if replace(filters, speaker=None) != Filters():
+        return "false"
+    return f"""
+        NOT EXISTS (SELECT FROM gateway.asset_scope AS s WHERE s.deleted)
+        AND NOT EXISTS (
+            WITH RECURSIVE held AS (
+                (SELECT s.collection_id FROM gateway.asset_scope AS s ORDER BY s.collection_id LIMIT 1)
+                UNION ALL
+                SELECT (
+                    SELECT s.collection_id FROM gateway.asset_scope AS s
+                    WHERE s.collection_id > h.collection_id ORDER BY s.collection_id LIMIT 1
+                )
+                FROM held AS h WHERE h.collection_id IS NOT NULL
+            )
+            SELECT FROM held AS h WHERE h.collection_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM gateway.access AS x
+                WHERE x.user_id = {arguments.add(user_id)} AND x.collection_id = h.collection_id
+            )
+        )"""
 
 
 def within(number: str) -> str:
-    """SQL condition that the asset with this number is in ``scope``, or that everything is, as ``reach`` knows."""
-    return f"((SELECT everything FROM reach) OR {number} IN (SELECT number FROM scope))"
+    """SQL condition that the asset with this number is in ``scope``; that is not looked into where ``whole`` says that
+    it holds everything."""
+    return f"((SELECT everything FROM whole) OR {number} IN (SELECT number FROM scope))"
 
 
 def spoken(arguments: Arguments, filters: Filters, chunk_number: str) -> str:
@@ -88,7 +111,10 @@ def spoken(arguments: Arguments, filters: Filters, chunk_number: str) -> str:
 
 def count(arguments: Arguments, filters: Filters) -> str:
     """SQL of how many chunks are in ``scope``, which has ``chunk_count``, or a number not much above it."""
-    allowed_chunks = "SELECT coalesce(sum(chunk_count), 0)::bigint FROM scope"
+    allowed_chunks = """
+        SELECT CASE WHEN everything THEN (SELECT chunks FROM corpus)
+            ELSE (SELECT coalesce(sum(chunk_count), 0)::bigint FROM scope) END
+        FROM whole"""
     if filters.speaker is None:
         return allowed_chunks
     spoken_chunks = f"SELECT count(*) FROM chunks AS k WHERE {speaks(arguments, filters.speaker)}"
