@@ -1,6 +1,7 @@
 """Search on a real database: the right passage, the exact second, and never what one may not see."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from embedder.background import Upkeep
@@ -108,6 +109,29 @@ async def test_leaving_a_collection_and_deletion_hide_at_once(world: World, mode
     assert not (await world.find(other, "the new website", mode=mode)).found
     await world.admin.execute("UPDATE gateway.assets SET deleted_at = now() WHERE id = $1", asset)
     assert not (await world.find(me, "the new website", mode=mode)).found
+
+
+@pytest.mark.parametrize("exact_chunks", [10_000, 0])
+@pytest.mark.parametrize("mode", ["hybrid", "lexical", "semantic"])
+async def test_what_is_closed_takes_no_place_from_what_is_open(world: World, mode: Mode, exact_chunks: int) -> None:
+    """Not even where everything else is open: the first of one is the best of those that may be read."""
+    world.exact_chunks = exact_chunks
+    me, other = await world.user(), await world.user()
+    collection, private = await world.collection(me), await world.collection(other)
+    open_one = await world.recording(collection, [("Ben", "Somebody mentioned a website once, and the price of coal.")])
+    best = await world.recording(collection, BUDGET)
+
+    async def first() -> list[UUID]:
+        found = (await world.find(me, "the new website", mode=mode, limit=1)).found
+        return [item.passage.asset_id for item in found]
+
+    assert await first() == [best]
+    await world.move(best, private)
+    assert await first() == [open_one]
+    await world.move(best, collection)
+    assert await first() == [best]
+    await world.admin.execute("UPDATE gateway.assets SET deleted_at = now() WHERE id = $1", best)
+    assert await first() == [open_one]
 
 
 @pytest.mark.parametrize("exact_chunks", [10_000, 0])
