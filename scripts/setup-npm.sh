@@ -13,16 +13,18 @@ made_from=node_modules/.made-from.json
 
 if cmp -s package-lock.json "$made_from"; then exit 0; fi
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-    echo "Node.js or npm is missing, so no test drives its clients or a browser: sudo apt-get install nodejs npm, or brew install node"
+    echo "Node.js or npm is missing, so no test drives its clients or a browser:" \
+        "sudo apt-get install nodejs npm, or brew install node"
     exit 0
 fi
 log=$(mktemp "${TMPDIR:-/tmp}/earshot-npm.XXXXXX")
 trap 'rm -f "$log"' EXIT
 echo "Installing the official Node clients into tests/npm/node_modules (about 100 MB on disk) …"
-if npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=60000 >"$log" 2>&1; then
+options=(--ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-timeout=60000)
+if npm ci "${options[@]}" >"$log" 2>&1; then
     cp package-lock.json "$made_from"
 else
     rm -rf node_modules
-    echo "npm could not fetch them, so no test drives them or a browser. It needs registry.npmjs.org, or a mirror: export" \
-        "npm_config_registry=https://… Its last words: $(tail -n 3 "$log" | tr '\n' ' ')"
+    echo "npm could not fetch them, so no test drives them or a browser. It needs registry.npmjs.org, or a mirror:" \
+        "export npm_config_registry=https://… It said: $(head -n 3 "$log" | tr '\n' ' ')"
 fi

@@ -14,7 +14,23 @@ LISTED = (
     "dashboards clean down"
 )
 TARGETS = set(LISTED.split())
-TOOLS = ("bash", "sh", "cat", "dirname", "mktemp", "rm", "tail", "tr", "id", "awk", "readlink", "env", "cmp", "cp")
+TOOLS = (
+    "bash",
+    "sh",
+    "cat",
+    "dirname",
+    "mktemp",
+    "rm",
+    "tail",
+    "tr",
+    "id",
+    "awk",
+    "readlink",
+    "env",
+    "cmp",
+    "cp",
+    "head",
+)
 
 
 def run(*words: str, cwd: Path = ROOT, path: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
