@@ -2,7 +2,7 @@
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-whisperx setup-peers demo run down test check lint types imports drift schemas dashboards bench faults clean
+.PHONY: help setup setup-whisperx setup-npm setup-peers demo run down test check lint types imports drift schemas dashboards bench faults clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -12,6 +12,9 @@ setup: ## Install what is needed: virtual environment, rabbitmq-server, ffmpeg; 
 
 setup-whisperx: setup ## Install the second environment, with torch, that tests/whisperx runs in (7 GB); make test does
 	@scripts/setup-whisperx.sh
+
+setup-npm: ## Install the official Node clients that tests drive, where npm is there (100 MB); make test does
+	@scripts/setup-npm.sh
 
 setup-peers: setup ## Install what `make bench` measures search and streams against (1.2 GB)
 	@scripts/setup-peers.sh
@@ -56,5 +59,5 @@ faults: setup ## Kill, freeze and cut off everything under load, then check the 
 	$(VENV)/python -m tests.faults $(ARGS)
 
 clean: down ## Remove the virtual environments and caches; data in .earshot and system packages stay
-	rm -rf .venv .venv-whisperx .venv-peers .venv-tools .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-whisperx .venv-peers .venv-tools .pytest_cache .ruff_cache .import_linter_cache tests/npm/node_modules
 	find libs services tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,6 +30,11 @@ run() {
     esac
 }
 
+run_plain() {
+    scripts/setup-npm.sh
+    run .venv/bin/pytest "$@"
+}
+
 run_with_torch() {
     scripts/setup-whisperx.sh
     # Beside the other lane more threads would only wait for each other, at full speed.
@@ -42,6 +47,7 @@ run_slow_lane() {
 }
 
 run_all() {
+    scripts/setup-npm.sh
     log=$(mktemp "${TMPDIR:-/tmp}/earshot-tests.XXXXXX")
     # In a process group of its own, which can be ended as one.
     set -m
@@ -59,7 +65,7 @@ run_all() {
 if [[ ${#plain[@]} -eq 0 && ${#torch[@]} -eq 0 ]] || [[ " ${plain[*]-} " =~ \ tests/?\  ]]; then
     run_all
 else
-    [ ${#plain[@]} -eq 0 ] || run .venv/bin/pytest "${plain[@]}"
+    [ ${#plain[@]} -eq 0 ] || run_plain "${plain[@]}"
     [ ${#torch[@]} -eq 0 ] || run_with_torch "${torch[@]}"
 fi
 exit $status

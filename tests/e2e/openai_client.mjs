@@ -1,7 +1,10 @@
 // OpenAI's own client for Node, unmodified: node openai_client.mjs <folder with node_modules> <base URL> <key> <file>
+import { File } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { createRequire } from "node:module";
 
+// Where the client looks for it; Node.js 18 of Debian 12 and Ubuntu 24.04 does not put it there.
+globalThis.File ??= File;
 const [folder, baseURL, apiKey, path] = process.argv.slice(2);
 const OpenAI = createRequire(`${folder}/package.json`)("openai").default;
 const { transcriptions } = new OpenAI({ apiKey, baseURL, maxRetries: 0 }).audio;

@@ -1,7 +1,6 @@
 """OpenAI's official clients, unmodified, through the gateway of a running Earshot."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,8 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 from stack.testing import ThrowawayStack
 
-# A folder in which `npm install openai` was run.
-NPM_VARIABLE = "EARSHOT_NPM"
+from tests import node
+
 TIMEOUT = 240
 
 
@@ -87,12 +86,9 @@ def test_chat_through_the_door(client: openai.OpenAI) -> None:
     assert refused.value.param == "n"
 
 
-@pytest.mark.skipif(NPM_VARIABLE not in os.environ, reason=f"{NPM_VARIABLE} names no folder with openai from npm")
+@node.needs("openai")
 def test_npm(stack: ThrowawayStack, words: Path) -> None:
-    script = Path(__file__).with_name("openai_client.mjs")
-    argv = ["node", script, os.environ[NPM_VARIABLE], f"{stack.url}/v1", stack.key, words]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TIMEOUT)
-    assert done.returncode == 0, done.stderr
+    done = node.run(Path(__file__).with_name("openai_client.mjs"), f"{stack.url}/v1", stack.key, words)
     found = json.loads(done.stdout)
     text = found["json"]["text"]
     assert len(text.split()) > 10

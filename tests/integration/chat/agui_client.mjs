@@ -1,4 +1,5 @@
 // AG-UI's own client, unmodified: node agui_client.mjs <folder with node_modules> <base URL>; headers and question on stdin.
+import { randomUUID } from "node:crypto";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 
@@ -9,7 +10,7 @@ const agent = new HttpAgent({ url: new URL("/ag-ui", base).href, headers });
 
 async function ask(content, forwardedProps, more = {}) {
   const seen = { steps: [] };
-  agent.addMessage({ id: crypto.randomUUID(), role: "user", content });
+  agent.addMessage({ id: randomUUID(), role: "user", content });
   const done = await agent.runAgent({ forwardedProps }, {
     onRunStartedEvent: ({ event }) => { seen.ours = event.metadata.earshot; },
     onStepStartedEvent: ({ event }) => { seen.steps.push([event.stepName, event.type]); },

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from ag_ui.core import AgentCapabilities
 from chat.queries import once as queries_once
 from common.ids import uuid7
 
+from tests import node
 from tests.conftest import Databases
 from tests.integration.chat import wire
 from tests.integration.chat.agui import Client, check_order, one, text_of
@@ -23,9 +22,6 @@ from tests.integration.chat.test_session_streams import Halting
 from tests.integration.chat.wire import Call, Provider
 
 QUESTION = "When is the contract due?"
-# A folder in which `npm install @ag-ui/client` was run.
-NPM_VARIABLE = "EARSHOT_NPM"
-NPM = Path(os.environ.get(NPM_VARIABLE, "/nonexistent"))
 
 
 @pytest.fixture
@@ -204,18 +200,12 @@ async def answer_as_asked(call: Call) -> None:
         await Halting().serve(call)
 
 
-@pytest.mark.skipif(
-    not (NPM / "node_modules" / "@ag-ui" / "client").is_dir(),
-    reason=f"{NPM_VARIABLE} names no folder with @ag-ui/client from npm",
-)
+@node.needs("@ag-ui/client")
 async def test_npm(client: Client, provider: Provider) -> None:
     provider.serve = answer_as_asked
-    argv = ["node", str(Path(__file__).with_name("agui_client.mjs")), str(NPM), str(client.house.http.base_url)]
+    script = Path(__file__).with_name("agui_client.mjs")
     told = json.dumps({"headers": client.headers, "question": QUESTION})
-    done = await asyncio.to_thread(
-        subprocess.run, argv, input=told, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+    done = await asyncio.to_thread(node.run, script, client.house.http.base_url, told=told)
     # The client warns of whatever the protocol does not describe, or its rules of order forbid.
     assert "ag-ui" not in done.stderr
     found = json.loads(done.stdout)

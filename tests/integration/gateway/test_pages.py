@@ -75,7 +75,7 @@ async def test_the_api_description_and_its_viewers_need_no_other_host(gateway: G
             assert "https://" not in page.text
         for file in ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js", "favicon.png"):
             assert (await http.get(f"/static/api/{file}")).status_code == 200
-        for file in ("earshot.css", "recording.js", "session.js", "api.js"):
+        for file in ("earshot.css", "icon.svg", "recording.js", "session.js", "api.js"):
             assert (await http.get(f"/static/{file}")).status_code == 200
         assert (await http.get("/static/../main.py")).status_code == 404
         assert (await http.get("/static/%2e%2e/%2e%2e/main.py")).status_code == 404

@@ -253,6 +253,9 @@ def test_ask_then_play_and_open(run, server, sample, monkeypatch):
     assert run("play", "1").stdout == page + "\n"
     assert run("open", "1").stdout == page + "\n"
     assert json.loads(run("open", "1", "--json").stdout) == {"url": page}
+    elsewhere = run("open")
+    assert (elsewhere.exit_code, elsewhere.stdout) == (1, "")
+    assert "on the machine where Earshot runs" in elsewhere.stderr
     wrong = run("play", "2")
     assert wrong.exit_code == 1
     assert "no citation [2]" in wrong.stderr

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,8 @@ from gateway.pages.bundle import bundle
 ROOT = Path(__file__).parents[3]
 WEB = ROOT / "services" / "gateway" / "web"
 MADE = ROOT / "services" / "gateway" / "gateway" / "pages" / "agui"
+# What the tests drive.
+TESTS = ROOT / "tests" / "npm"
 REMEDY = "run scripts/build-agui.sh and commit what it writes"
 
 
@@ -39,11 +42,18 @@ def test_nothing_else_is_served_and_it_is_small() -> None:
     assert "@ag-ui/client 1.0.0 (MIT)" in (MADE / "licenses.txt").read_text()
 
 
-def test_its_packages_come_from_the_public_registry_with_checksums() -> None:
-    packages = json.loads((WEB / "package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("folder", [WEB, TESTS], ids=["page", "tests"])
+def test_packages_come_from_the_public_registry_with_checksums(folder: Path) -> None:
+    packages = json.loads((folder / "package-lock.json").read_text())["packages"]
     fetched = [package for path, package in packages.items() if path]
     assert {urlsplit(package["resolved"]).hostname for package in fetched} == {"registry.npmjs.org"}
     assert all(package["integrity"].startswith("sha512-") for package in fetched)
+
+
+def test_tests_drive_the_client_that_the_page_is_made_of() -> None:
+    page, tests = (json.loads((folder / "package.json").read_text())["dependencies"] for folder in (WEB, TESTS))
+    assert tests["@ag-ui/client"] == page["@ag-ui/client"]
+    assert [version for version in tests.values() if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []
 
 
 @pytest.mark.skipif(

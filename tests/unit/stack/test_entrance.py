@@ -10,11 +10,27 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 LISTED = (
-    "help setup setup-peers setup-whisperx demo run test check lint types imports drift bench faults schemas "
+    "help setup setup-npm setup-peers setup-whisperx demo run test check lint types imports drift bench faults schemas "
     "dashboards clean down"
 )
 TARGETS = set(LISTED.split())
-TOOLS = ("bash", "sh", "cat", "dirname", "mktemp", "rm", "tail", "tr", "id", "awk", "readlink", "env")
+TOOLS = (
+    "bash",
+    "sh",
+    "cat",
+    "dirname",
+    "mktemp",
+    "rm",
+    "tail",
+    "tr",
+    "id",
+    "awk",
+    "readlink",
+    "env",
+    "cmp",
+    "cp",
+    "head",
+)
 
 
 def run(*words: str, cwd: Path = ROOT, path: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
@@ -27,7 +43,8 @@ def bare(tmp_path: Path) -> tuple[Path, str]:
     """A checkout with a space in its path on a machine that has nothing but a shell."""
     checkout, tools = tmp_path / "my checkout", tmp_path / "bin"
     (checkout / "scripts").mkdir(parents=True)
-    shutil.copy(ROOT / "scripts" / "setup.sh", checkout / "scripts")
+    for script in ("setup.sh", "setup-npm.sh"):
+        shutil.copy(ROOT / "scripts" / script, checkout / "scripts")
     shutil.copy(ROOT / "earshot", checkout)
     tools.mkdir()
     for tool in TOOLS:
@@ -52,6 +69,7 @@ def test_check_runs_everything_that_ci_runs() -> None:
 
 SCRIPTS = [
     "scripts/setup.sh",
+    "scripts/setup-npm.sh",
     "scripts/setup-peers.sh",
     "scripts/setup-whisperx.sh",
     "scripts/test.sh",
@@ -93,6 +111,31 @@ def test_setup_says_once_and_plainly_what_cannot_be_had(bare: tuple[Path, str]) 
     assert [path.name for path in sorted(checkout.iterdir())] == ["earshot", "scripts"]
 
 
+def test_node_clients_are_installed_once_and_fail_nothing_where_they_cannot_be(bare: tuple[Path, str]) -> None:
+    checkout, tools = bare
+    folder = checkout / "tests" / "npm"
+    folder.mkdir(parents=True)
+    (folder / "package-lock.json").write_text("{}")
+
+    def install(**environ: str) -> str:
+        said = run(str(checkout / "scripts" / "setup-npm.sh"), cwd=Path("/"), path=tools, **environ)
+        assert (said.returncode, said.stderr) == (0, "")
+        return said.stdout
+
+    assert "apt-get install nodejs npm" in install()
+    _script(Path(tools) / "node", "exit 0")
+    # What broke off is not taken for whole.
+    _script(Path(tools) / "npm", "echo no route to the registry; /bin/mkdir node_modules; exit 1")
+    assert "no route to the registry" in install()
+    assert not (folder / "node_modules").exists()
+    _script(Path(tools) / "npm", '[ "$1" = ci ] && /bin/mkdir -p node_modules && echo "$*" >>asked')
+    for _ in range(2):
+        assert "Installing" in install()
+        assert [install(), install(EARSHOT_NPM="/elsewhere")] == ["", ""]
+        (folder / "package-lock.json").write_text('{"other": "versions"}')
+    assert len((folder / "asked").read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("given", "plain", "torch"),
     [
@@ -107,11 +150,12 @@ def test_tests_that_need_torch_run_in_an_environment_of_their_own(
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "test.sh", tmp_path / "scripts")
     _script(tmp_path / "scripts" / "setup-whisperx.sh", 'echo "made .venv-whisperx"')
+    _script(tmp_path / "scripts" / "setup-npm.sh", 'echo "made tests/npm/node_modules"')
     for environment in (".venv", ".venv-whisperx"):
         # Status 5: nothing was selected there.
         _script(tmp_path / environment / "bin" / "pytest", f'echo "{environment}: $*"; [ $# -lt 2 ] || exit 5')
     said = run(str(tmp_path / "scripts" / "test.sh"), *given, cwd=tmp_path)
-    first = [] if plain is None else [f".venv: {plain}"]
+    first = [] if plain is None else ["made tests/npm/node_modules", f".venv: {plain}"]
     second = [] if torch is None else ["made .venv-whisperx", f".venv-whisperx: {torch}"]
     assert said.stdout.splitlines() == first + second
     assert said.returncode == 0
@@ -125,6 +169,7 @@ def test_all_tests_run_in_two_lanes_that_leave_nothing_out(tmp_path: Path, given
     options = "".join(f" {word}" for word in given if not word.startswith("tests"))
     said = run_lanes(tmp_path, given, plain='echo ".venv: $*"', torch='echo ".venv-whisperx: $*"')
     assert said.stdout.splitlines() == [
+        "made tests/npm/node_modules",
         f".venv: tests {' '.join(f'--ignore={folder}' for folder in SLOW.split())}{options}",
         "made .venv-whisperx",
         f".venv-whisperx: tests/whisperx{options}",
@@ -173,6 +218,7 @@ def run_lanes(
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "test.sh", tmp_path / "scripts")
     _script(tmp_path / "scripts" / "setup-whisperx.sh", 'echo "made .venv-whisperx"')
+    _script(tmp_path / "scripts" / "setup-npm.sh", 'echo "made tests/npm/node_modules"')
     _script(tmp_path / ".venv" / "bin" / "pytest", plain)
     _script(tmp_path / ".venv-whisperx" / "bin" / "pytest", torch)
     return run(str(tmp_path / "scripts" / "test.sh"), *given, cwd=tmp_path, **environ)

@@ -13,6 +13,7 @@ import typer
 
 from earshot.cli.ask import citation_line
 from earshot.cli.session import Session, command
+from earshot.cli.stack import stack_commands
 from earshot.client import Client
 from earshot.errors import EarshotError
 from earshot.memory import LastAnswer, recall
@@ -86,21 +87,37 @@ def player_arguments(sound: Path, start: float, end: float) -> list[str] | None:
 @command
 def open_command(
     session: Session,
-    what: Annotated[str, typer.Argument(metavar="N|ID", help="A citation of the last answer, or an asset.")],
+    what: Annotated[
+        str | None, typer.Argument(metavar="[N|ID]", help="A citation of the last answer, or an asset.")
+    ] = None,
 ) -> None:
     """Open a citation's or an asset's page in the browser, or print its address where there is none.
 
+    Without N or ID: a link that signs the browser in, once, at the Earshot of this machine.
+
     Examples:
+
+        earshot open
 
         earshot open 1
 
         earshot open @last
     """
-    page = page_of(session, what)
+    page = sign_in_page(session) if what is None else page_of(session, what)
     if session.as_json:
         session.out.json({"url": page})
     elif not (has_browser() and webbrowser.open(page)):
         session.out.line(page)
+
+
+def sign_in_page(session: Session) -> str:
+    """A new link each time; only who may read the data folder of a running Earshot can make one."""
+    if session.url or session.surroundings.environ.get("EARSHOT_URL"):
+        raise EarshotError(
+            "A link that signs a browser in is made on the machine where Earshot runs.",
+            advice="Call `earshot open` there, or in its gateway: python -m gateway.admin sign-in-link --base-url URL",
+        )
+    return stack_commands().sign_in_link(session.surroundings.data_in_use(session.data))
 
 
 def page_of(session: Session, what: str) -> str:
