@@ -80,9 +80,6 @@ async def until_waiting(looking: Connection, requests: int) -> None:
     """For requests that wait for a row which this transaction holds."""
     async with asyncio.timeout(20):
         while requests != await looking.fetchval(
-            """
-            SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
-            """
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
         ):
             await asyncio.sleep(0.02)
