@@ -69,7 +69,7 @@ async def add_user(new: NewUser, _admin: AdminUser, door: TheDoor, response: Res
     return User.of(user)
 
 
-@router.delete("/{user_id}", status_code=204, summary="Delete a user")
+@router.delete("/{user_id}", status_code=204, summary="Delete a user", openapi_extra={"x-earshot-scope": "admin"})
 async def delete_user(user_id: str, _admin: AdminUser, door: TheDoor) -> None:
     """With their keys, chats, answers and own speaker profiles, and with every collection that nobody else may enter
     and all recordings in it. What they added to collections of others stays there. There is no way back.
