@@ -306,6 +306,17 @@ class CollectionDeleted(Message):
         return str(self.collection_id)
 
 
+class UserDeleted(Message):
+    """A person is gone, and with them what was theirs alone; collections that went along have facts of their own."""
+
+    type: ClassVar[str] = "user.deleted.v1"
+    user_id: UUID
+
+    @property
+    def subject(self) -> str:
+        return str(self.user_id)
+
+
 class IngestionRequested(Message):
     """A request, not a fact: anyone with broker access starts ingestion with it, once per ``request_id``."""
 
@@ -354,6 +365,7 @@ MESSAGES: dict[str, type[Message]] = {
         ProcessingFailed,
         AssetPurged,
         CollectionDeleted,
+        UserDeleted,
         IngestionRequested,
     )
 }

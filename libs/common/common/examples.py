@@ -11,6 +11,7 @@ from common import events as e
 _ASSET = UUID("01934f1e-8c5a-7cc1-9d7e-5a3b2c1d0e4f")
 _COLLECTION = UUID("01934f1e-7a10-7b42-8c3d-0f1e2d3c4b5a")
 _UPLOAD = UUID("01934f1e-8b00-7aaa-b111-222233334444")
+_USER = UUID("01934f1e-7000-7c5d-9e8f-aabbccddeeff")
 _RECORDED_AT = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _OF: Any = {"asset_id": _ASSET, "run": 1, "collection_id": _COLLECTION}
@@ -98,6 +99,7 @@ EXAMPLES: dict[str, e.Message] = {
         ),
         e.AssetPurged(**_OF, service="asr"),
         e.CollectionDeleted(collection_id=_COLLECTION),
+        e.UserDeleted(user_id=_USER),
         e.IngestionRequested(
             request_id="crm-call-4711",
             collection_id=_COLLECTION,

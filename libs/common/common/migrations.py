@@ -153,3 +153,17 @@ def suspects_table() -> str:
 
 def drop_suspects_table() -> str:
     return "DROP TABLE suspects;"
+
+
+def deleted_users_table() -> str:
+    """SQL of the table of schemas that hold something of users: who is deleted (see ``common.users``)."""
+    return """
+    CREATE TABLE IF NOT EXISTS deleted_users (
+        user_id uuid PRIMARY KEY,
+        deleted_at timestamptz NOT NULL DEFAULT now()
+    );
+    """
+
+
+def drop_deleted_users_table() -> str:
+    return "DROP TABLE deleted_users;"

@@ -60,6 +60,7 @@ HEARINGS: tuple[Hearing, ...] = (
     Hearing("asr", e.ProcessingCancelled, _LIGHT),
     Hearing("asr", e.AssetDeleted, 4),
     Hearing("asr", e.CollectionDeleted, _LIGHT),
+    Hearing("asr", e.UserDeleted, 2),
     Hearing("embedder", e.TranscriptCompleted, 2, lanes=True),
     Hearing("embedder", e.TranscriptRevised, 2),
     Hearing("embedder", e.AssetUpdated, _LIGHT),
@@ -73,6 +74,7 @@ HEARINGS: tuple[Hearing, ...] = (
     Hearing("chat", e.SummaryPlanned, 2, lanes=True),
     Hearing("chat", e.AssetDeleted, _LIGHT),
     Hearing("chat", e.CollectionDeleted, _LIGHT),
+    Hearing("chat", e.UserDeleted, 2),
 )
 
 SAYS: dict[Service, tuple[type[e.Message], ...]] = {
@@ -83,6 +85,7 @@ SAYS: dict[Service, tuple[type[e.Message], ...]] = {
         e.ProcessingRestarted,
         e.ProcessingCancelled,
         e.CollectionDeleted,
+        e.UserDeleted,
         e.ProcessingFailed,
     ),
     "fetcher": (e.RecordingFetched, e.CaptionsFetched, e.ProcessingFailed, e.AssetPurged),

@@ -12,6 +12,7 @@ from common.events import (
     ProcessingRestarted,
     RecordingFetched,
     TranscriptionRecognised,
+    UserDeleted,
 )
 from common.service import Service
 
@@ -26,7 +27,7 @@ from asr.domain.spans import SpeechRules
 from asr.editing import Editing
 from asr.enrolling import Enrolling
 from asr.handlers.captioning import Captioning
-from asr.handlers.forgetting import forget_collection
+from asr.handlers.forgetting import Forgetting, forget_collection
 from asr.handlers.joining import Joining, erase
 from asr.handlers.planning import Planning
 from asr.handlers.recognising import Recognising
@@ -123,6 +124,7 @@ def hear(service: Service, settings: AsrSettings, tools: Tools) -> None:
     service.hear(ProcessingRestarted, captioning.restart)
     service.hear(ProcessingCancelled, lifecycle.cancel())
     service.hear(CollectionDeleted, forget_collection)
+    service.hear(UserDeleted, Forgetting(db).forget_user)
     service.hear(AssetDeleted, lifecycle.purge(db, service.store, erase))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from common import crash
+from common import crash, users
 from common.db import Database
 from common.errors import ApiError, not_found
 from common.identity import Caller
@@ -66,6 +66,7 @@ class Asking:
         model = await self.choosing.model(caller, "answer", body.model, needs=needs, likes=likes)
         self.check_room()
         async with self._db.transaction() as conn:
+            await users.admit(conn, caller.user_id)
             if body.collection_id and not await reading.may_view_collection(conn, caller.user_id, body.collection_id):
                 raise not_found("There is no such collection.")
             told = await read_guidance(conn, body.collection_id)

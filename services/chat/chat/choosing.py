@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from typing import Literal, get_args
 
+from common import users
 from common.db import Connection, Database
 from common.identity import Caller
 
@@ -83,6 +84,7 @@ class Choosing:
         """For the caller alone, or for everyone. Raises ApiError 422."""
         self.writers.check_offered(model)
         async with self._db.transaction() as conn:
+            await users.admit(conn, caller.user_id)
             await models.save_default(conn, caller.user_id if own else None, purpose, model)
 
     async def forget(self, caller: Caller, purpose: Purpose, *, own: bool) -> None:

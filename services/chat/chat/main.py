@@ -10,6 +10,7 @@ from common.events import (
     SummaryPlanned,
     TranscriptCompleted,
     TranscriptRevised,
+    UserDeleted,
 )
 from common.identity import Signer
 from common.service import Service
@@ -33,6 +34,7 @@ from chat.choosing import Choosing
 from chat.delegating import Delegating
 from chat.editing import SummaryEditing
 from chat.following import Follower
+from chat.forgetting import Forgetting
 from chat.instructing import Instructing
 from chat.own_keys import OwnKeys
 from chat.planning import Planning
@@ -87,6 +89,7 @@ def build(settings: ChatSettings | None = None) -> Service:
     service.hear(SummaryPlanned, summarising.write)
     service.hear(AssetDeleted, lifecycle.purge(service.db, None, handlers.erase))
     service.hear(CollectionDeleted, handlers.forget_collection)
+    service.hear(UserDeleted, Forgetting(service.db, attached, memory).forget_user)
     asking = Asking(service.db, writer, choosing, follower, settings)
     service.serve(Answers(asking).routes())
     service.serve(Completions(asking).routes())

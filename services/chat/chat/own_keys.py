@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from common import users
 from common.db import Database
 from common.errors import ApiError, not_found
 from common.identity import Caller
@@ -62,6 +63,7 @@ class OwnKeys:
         text = key.get_secret_value()
         sealed = self._sealer.seal(text, _place(caller.user_id, provider))
         async with self._db.transaction() as conn:
+            await users.admit(conn, caller.user_id)
             return await models.save_key(conn, caller.user_id, provider, sealed, text[-4:])
 
     async def delete(self, caller: Caller, provider: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from common import users
 from common.db import Connection, Database
 from common.errors import ApiError, conflict, invalid, not_found
 from common.identity import Caller
@@ -64,6 +65,7 @@ class Talking:
     async def begin(self, body: SessionNew, caller: Caller, creation: Once) -> UUID:
         """Raises ApiError: no such collection, or a key that was used for something else."""
         async with self._db.transaction() as conn:
+            await users.admit(conn, caller.user_id)
             session_id, fresh = await creation.claim(conn, uuid7())
             if fresh:
                 await _check_collection(conn, caller, body.collection_id, None)
@@ -79,6 +81,7 @@ class Talking:
         Raises ApiError: no such collection, or a session that is about another one.
         """
         async with self._db.transaction() as conn:
+            await users.admit(conn, caller.user_id)
             session_id = await _own(conn, caller, thread_id)
             if session_id is None:
                 session_id = await once.claim_thread(conn, caller.user_id, thread_id, uuid7())
@@ -114,6 +117,7 @@ class Talking:
         # What is kept and not referred to after all, as for a session that is not there, is swept later.
         kept = await self._attached.keep(given)
         async with self._db.transaction() as conn:
+            await users.admit(conn, caller.user_id)
             message_id, fresh = await creation.claim(conn, uuid7())
             if not fresh:
                 return message_id
@@ -133,6 +137,7 @@ class Talking:
         model = await self._model(message.session_id, caller, body.model, kinds_of(own))
         self._asking.check_room()
         async with self._db.transaction() as conn:
+            await users.admit(conn, caller.user_id)
             session = await self._open(conn, caller, message.session_id)
             found = await messages.read_message(conn, caller.user_id, message.session_id, message.id)
             if found is None or found.status == "done":
@@ -160,6 +165,7 @@ class Talking:
     async def branch(self, session_id: UUID, body: SessionBranch, caller: Caller, creation: Once) -> UUID:
         """A session that begins like this one, up to an answer, or up to what came before a question."""
         async with self._db.transaction() as conn:
+            await users.admit(conn, caller.user_id)
             new_id, fresh = await creation.claim(conn, uuid7())
             if not fresh:
                 return new_id

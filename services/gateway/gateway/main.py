@@ -45,6 +45,7 @@ def build(settings: GatewaySettings | None = None) -> Service:
     hear(service)
     serve(service, settings)
     attend(service, settings)
+    users.refuse_deleted(service.app)
     return service
 
 

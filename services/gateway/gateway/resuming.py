@@ -9,7 +9,15 @@ from typing import Literal
 from uuid import UUID
 
 from common.errors import Stale
-from common.events import AssetDeleted, AssetRegistered, AssetUpdated, CollectionDeleted, ProcessingRestarted, Source
+from common.events import (
+    AssetDeleted,
+    AssetRegistered,
+    AssetUpdated,
+    CollectionDeleted,
+    ProcessingRestarted,
+    Source,
+    UserDeleted,
+)
 from common.outbox import Transaction
 
 from gateway.domain import journey
@@ -91,6 +99,11 @@ async def delete_again(tx: Transaction) -> int:
 async def forget_collections(tx: Transaction, collection_ids: list[UUID]) -> None:
     """Say that collections are gone of which not even a row is left here."""
     await tx.say(*(CollectionDeleted(collection_id=each) for each in collection_ids))
+
+
+async def forget_users(tx: Transaction, user_ids: list[UUID]) -> None:
+    """Say that users are gone of whom others still hold something."""
+    await tx.say(*(UserDeleted(user_id=each) for each in user_ids))
 
 
 async def tell_again(tx: Transaction, asset_ids: list[UUID]) -> None:

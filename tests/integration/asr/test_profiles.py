@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from common.errors import AlreadyHandled
-from common.events import CollectionDeleted
+from common.events import CollectionDeleted, UserDeleted
 from common.ids import uuid7
 
 from tests.integration.asr.people import People, changes, people, voice
@@ -442,6 +442,31 @@ async def test_a_deleted_collection_takes_its_profiles_once(people: People) -> N
     assert await people.fetch("SELECT FROM speaker_settings") == []
     with pytest.raises(AlreadyHandled):
         await people.hand(fact, message_id=message_id)  # type: ignore[arg-type]
+
+
+async def test_a_deleted_user_takes_their_own_profiles_once(people: People) -> None:
+    me, other = await people.user(), await people.user()
+    here = await people.collection(me, other)
+    asset = await people.recording(here, voice(1.0), voice(1.0, of=1))
+    own, theirs = await people.profile(me), await people.profile(other)
+    await people.name(me, asset, "speaker_1", profile_id=own)
+    await people.work()
+    assert await people.kept(own) == [(asset, "speaker_1")]
+    body = {"name": "Anna", "collection_id": str(here)}
+    shared = (await people.send(me, "POST", PROFILES, body, {"Idempotency-Key": "k"})).json()["id"]
+    fact, message_id = UserDeleted(user_id=me), uuid7()
+    await people.hand(fact, message_id=message_id)  # type: ignore[arg-type]
+    left = await people.fetch("SELECT id, request_key FROM speaker_profiles ORDER BY id")
+    assert [(str(row["id"]), row["request_key"]) for row in left] == [(theirs, None), (shared, None)]
+    for table in ("profile_voiceprints", "speaker_suggestions"):
+        assert await people.fetch(f"SELECT FROM {table} WHERE profile_id = $1", UUID(own)) == []
+    assert (await people.speakers(other, asset))["speaker_1"] == ("Maria", None)
+    with pytest.raises(AlreadyHandled):
+        await people.hand(fact, message_id=message_id)  # type: ignore[arg-type]
+    # What was let in before the deletion and comes now.
+    late = await people.send(me, "POST", PROFILES, {"name": "Late"})
+    assert (late.status_code, late.json()["detail"]) == (404, "There is no such user.")
+    assert len(await people.fetch("SELECT FROM speaker_profiles")) == 2
 
 
 async def test_enrolling_and_revoking_at_once_leave_no_voiceprint_without_consent(people: People) -> None:

@@ -21,7 +21,7 @@ from chat.providers.choice import Writers
 from chat.settings import ChatSettings
 from common.db import Connection, Database
 from common.delivery import Delivery
-from common.events import Fact
+from common.events import Message
 from common.identity import IDENTITY_HEADER, Caller, Signer, new_key_pair
 from common.ids import uuid7
 from common.service import Service
@@ -89,7 +89,7 @@ class House:
     def revisions(self) -> Revisions:
         return Revisions(Planning(self.db, None, Choosing(self.db, Writers(self.settings())), quiet_seconds=60))
 
-    def delivery(self, fact: Fact, message_id: UUID | None = None) -> Delivery:
+    def delivery(self, fact: Message, message_id: UUID | None = None) -> Delivery:
         return Delivery(fact, message_id or uuid7(), f"chat.{fact.type}", 1, "chat", self.db)
 
     def settings(self, **values: Any) -> ChatSettings:
@@ -153,6 +153,7 @@ async def open_house(databases: Databases, store_url: str, **settings: Any) -> A
         world = World(admin, index, open_store(store_url), model())
         house = House(databases, keys, store_url, world, db, embedder_url, httpx.AsyncClient())
         service = chat_main.build(house.settings(**settings))
+        house.services.append(service)
         async with serving(service) as chat_url:
             house.http = httpx.AsyncClient(base_url=chat_url, timeout=60)
             try:

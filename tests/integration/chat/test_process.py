@@ -12,7 +12,7 @@ import httpx
 import pytest
 from common import envelope, topology
 from common.broker import Publisher
-from common.events import AssetDeleted, Fact
+from common.events import AssetDeleted, Message, UserDeleted
 from common.identity import IDENTITY_HEADER, Caller, Signer
 
 from tests.integration.chat import talk as talks
@@ -192,7 +192,7 @@ async def test_facts_come_from_the_broker(house: House, meeting: Meeting, rabbit
     assert answer["citations"][0]["stale"] is False
     publisher = Publisher(rabbitmq_url, "test")
 
-    async def publish(fact: Fact) -> None:
+    async def publish(fact: Message) -> None:
         sealed = envelope.seal(fact, "gateway", topology.EVENTS_EXCHANGE)
         await publisher.publish(
             sealed.exchange, sealed.routing_key, sealed.body, sealed.headers, message_id=str(sealed.id)
@@ -210,6 +210,10 @@ async def test_facts_come_from_the_broker(house: House, meeting: Meeting, rabbit
         await until(lambda: _at_least(house, "asset_states", "deleted_at IS NOT NULL"))
         await until(lambda: _at_least(house, "inbox", "consumer LIKE '%asset.deleted%'"))
         assert await house.count("answers") == await house.count("summaries") == 0
+        await talks.begin(house, meeting)
+        await publish(UserDeleted(user_id=meeting.user_id))
+        await until(lambda: _at_least(house, "inbox", "consumer LIKE '%user.deleted%'"))
+        assert await house.count("sessions") == 0
     await publisher.close()
 
 

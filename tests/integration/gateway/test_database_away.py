@@ -186,7 +186,7 @@ async def test_changing_again_gives_the_same_asset(proxied: Gateway, proxy: Prox
 
 @BEFORE_OR_AFTER
 async def test_every_other_write_again_is_done_once_or_says_so(proxied: Gateway, proxy: Proxy, before: bool) -> None:
-    other = await proxied.person("other")
+    other, doomed = await proxied.person("other"), await proxied.person("doomed")
     http = proxied.admin.http
     collection_id = (await http.post("/api/collections", json={"name": "Shared"})).json()["id"]
     key_id = (await http.post("/api/keys", json={"name": "to be revoked"})).json()["id"]
@@ -201,13 +201,16 @@ async def test_every_other_write_again_is_done_once_or_says_so(proxied: Gateway,
         (("DELETE", member), None, other.id.bytes, 404),
         (("DELETE", f"/api/keys/{key_id}"), None, UUID(key_id).bytes, 404),
         (("DELETE", collection), None, b"collection.deleted.v1", 404),
+        (("DELETE", f"/api/users/{doomed.id}"), None, b"user.deleted.v1", 404),
     ):
         await cut(proxied, proxy, mark, before, *act, json=body)
         again = await http.request(*act, json=body)
         assert again.is_success if before else again.status_code == done, (act, again.text)
     assert len(await rows(proxied, "SELECT id FROM users WHERE email = 'cut@example.org'")) == 1
     assert len(await rows(proxied, "SELECT id FROM api_keys WHERE name = 'once more'")) == (1 if before else 2)
-    assert len(await proxied.said("collection.deleted.v1")) == 1
+    assert len(await proxied.said("user.deleted.v1")) == 1
+    # The shared one, and the default collection of whom nobody else was with.
+    assert len(await proxied.said("collection.deleted.v1")) == 2
 
 
 async def test_a_pool_in_use_is_answered_soon(proxied: Gateway) -> None:

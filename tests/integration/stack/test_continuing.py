@@ -9,8 +9,8 @@ from stack.backups.snapshot import hold_snapshot
 from tests.conftest import Databases
 
 
-async def test_profiles_of_a_forgotten_collection_go(fresh_database: Databases) -> None:
-    collection_id, kept = uuid4(), uuid4()
+async def test_what_belongs_to_forgotten_collections_and_users_goes(fresh_database: Databases) -> None:
+    collection_id, kept, user_id, present = uuid4(), uuid4(), uuid4(), uuid4()
     conn = await asyncpg.connect(fresh_database.admin)
     try:
         await conn.execute("INSERT INTO gateway.collections (id, name) VALUES ($1, 'kept')", kept)
@@ -20,13 +20,18 @@ async def test_profiles_of_a_forgotten_collection_go(fresh_database: Databases) 
                 uuid4(),
                 each,
             )
+        await conn.execute("INSERT INTO gateway.users (id, email, name) VALUES ($1, 'a@example.org', 'A')", present)
+        for each in (user_id, present):
+            await conn.execute("INSERT INTO chat.sessions (id, user_id) VALUES ($1, $2)", uuid4(), each)
         assert await go_on(fresh_database.admin, fresh_database.urls) == 0
-        said = await conn.fetch("SELECT routing_key, convert_from(body, 'UTF8')::jsonb AS body FROM gateway.outbox")
+        said = await conn.fetch(
+            "SELECT routing_key, convert_from(body, 'UTF8') AS body FROM gateway.outbox ORDER BY seq"
+        )
     finally:
         await conn.close()
-    (row,) = said
-    assert row["routing_key"] == "collection.deleted.v1"
-    assert str(collection_id) in row["body"]
+    assert [row["routing_key"] for row in said] == ["collection.deleted.v1", "user.deleted.v1"]
+    assert str(collection_id) in said[0]["body"]
+    assert str(user_id) in said[1]["body"]
 
 
 async def test_what_jobs_begin_with_is_followed_into_the_store(fresh_database: Databases) -> None:

@@ -46,6 +46,7 @@ async def go_on(admin_url: str, urls: Mapping[str, str]) -> int:
     try:
         unfinished = [Unfinished(each.asset_id, begin_at(each)) for each in await _unfinished(conn)]
         edited, unheard, lost = await _edited(conn), await _unheard(conn), await _lost_collections(conn)
+        gone = await _lost_users(conn)
     finally:
         await conn.close()
     async with _as(urls, "asr") as tx:
@@ -53,6 +54,7 @@ async def go_on(admin_url: str, urls: Mapping[str, str]) -> int:
     async with _as(urls, "gateway") as tx:
         await gateway.resuming.delete_again(tx)
         await gateway.resuming.forget_collections(tx, lost)
+        await gateway.resuming.forget_users(tx, gone)
         await gateway.resuming.tell_again(tx, edited)
         return sum([await gateway.resuming.go_on(tx, each) for each in unfinished])
 
@@ -125,3 +127,19 @@ async def _lost_collections(conn: Connection) -> list[UUID]:
         """
     )
     return [row["collection_id"] for row in rows]
+
+
+async def _lost_users(conn: Connection) -> list[UUID]:
+    """Users that the gateway has forgotten while chat or asr still keeps something of theirs alone."""
+    rows = await conn.fetch(
+        """
+        SELECT held.user_id FROM (
+            SELECT user_id FROM chat.sessions UNION SELECT user_id FROM chat.answers
+            UNION SELECT user_id FROM chat.request_keys UNION SELECT user_id FROM chat.provider_keys
+            UNION SELECT user_id FROM chat.model_defaults WHERE user_id IS NOT NULL
+            UNION SELECT made_by FROM asr.speaker_profiles WHERE collection_id IS NULL
+        ) AS held (user_id)
+        WHERE NOT EXISTS (SELECT FROM gateway.users AS u WHERE u.id = held.user_id) ORDER BY held.user_id
+        """
+    )
+    return [row["user_id"] for row in rows]

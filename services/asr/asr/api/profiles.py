@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
+from common import users
 from common.db import Connection
 from common.errors import forbidden, invalid, not_found
 from common.identity import Caller, CurrentCaller, at_least
@@ -150,6 +151,7 @@ class ProfilesApi:
         """A collection's profile needs the role editor there; without a collection it is yours alone."""
         consent = consent_of(body.consent.by, body.consent.at) if body.consent else None
         async with self.editing.begin() as tx:
+            await users.admit(tx.conn, caller.user_id)
             if body.collection_id is not None:
                 await _may_edit_in(tx.conn, caller, body.collection_id)
             asked = fingerprint(body.model_dump_json())

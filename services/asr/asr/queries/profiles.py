@@ -266,6 +266,30 @@ async def delete_of_collection(conn: Connection, collection_id: UUID) -> None:
     await conn.execute("DELETE FROM collection_consents WHERE collection_id = $1", collection_id)
 
 
+async def delete_own(conn: Connection, user_id: UUID, limit: int) -> int:
+    """Profiles that are the user's alone, so many at most; returns how many went."""
+    rows = await conn.fetch(
+        """
+        SELECT id FROM speaker_profiles WHERE collection_id IS NULL AND made_by = $1 ORDER BY id LIMIT $2 FOR UPDATE
+        """,
+        user_id,
+        limit,
+    )
+    await conn.execute("DELETE FROM speaker_profiles WHERE id = ANY($1::uuid[])", [row["id"] for row in rows])
+    return len(rows)
+
+
+async def forget_keys(conn: Connection, user_id: UUID) -> None:
+    """Idempotency-Keys of profiles that stay."""
+    await conn.execute(
+        """
+        UPDATE speaker_profiles SET request_key = NULL, request_fingerprint = NULL
+        WHERE made_by = $1 AND request_key IS NOT NULL
+        """,
+        user_id,
+    )
+
+
 async def people_of(conn: Connection, asset_id: UUID, profile_ids: list[UUID]) -> dict[UUID, tuple[UUID, str]]:
     """What speakers of the asset that carry these profiles are to carry, and to be called; only of profiles that
     belong where the asset is at this moment."""

@@ -19,7 +19,10 @@ _MOST_PENDING = 100
 
 
 class Memory(Protocol):
-    """Each user has their own memories. Nothing here ever raises: an answer does without."""
+    """Each user has their own memories. Nothing that an answer asks for ever raises: it does without."""
+
+    # How long after a question what is remembered of it may still be on its way.
+    lag_seconds: float
 
     async def recall(self, user_id: UUID, question: str) -> Sequence[str]:
         """What may matter for the question, the nearest first."""
@@ -29,17 +32,26 @@ class Memory(Protocol):
         """In the background."""
         ...
 
+    async def forget(self, user_id: UUID) -> bool:
+        """All of the user's. False while it cannot be done; raises httpx.HTTPStatusError where it is refused."""
+        ...
+
     async def close(self) -> None: ...
 
 
 class NoMemory:
     """Remembers nothing."""
 
+    lag_seconds = 0.0
+
     async def recall(self, user_id: UUID, question: str) -> Sequence[str]:
         return ()
 
     def remember(self, user_id: UUID, question: str) -> None:
         pass
+
+    async def forget(self, user_id: UUID) -> bool:
+        return True
 
     async def close(self) -> None:
         pass
@@ -58,7 +70,9 @@ class _Reply(BaseModel):
 
 
 class Mem0:
-    """A client of the REST server of open-source Mem0: ``POST /search`` and ``POST /memories``."""
+    """A client of the REST server of open-source Mem0: ``POST /search``, ``POST`` and ``DELETE /memories``."""
+
+    lag_seconds = _REMEMBER_SECONDS
 
     def __init__(self, url: str, api_key: str, *, wait_seconds: float, threshold: float) -> None:
         headers = {"X-API-Key": api_key} if api_key else {}
@@ -90,6 +104,19 @@ class Mem0:
         task = asyncio.create_task(self._add(user_id, question))
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
+
+    async def forget(self, user_id: UUID) -> bool:
+        whose = {"user_id": str(user_id)}
+        try:
+            response = await self._client.delete("/memories", params=whose, timeout=_REMEMBER_SECONDS)
+        except httpx.TransportError as error:
+            log.warning("memories_not_forgotten", error=repr(error)[:200])
+            return False
+        if response.is_server_error:
+            log.warning("memories_not_forgotten", error=f"status {response.status_code}")
+            return False
+        response.raise_for_status()
+        return True
 
     async def close(self) -> None:
         for task in self._pending:

@@ -92,6 +92,12 @@ async def delete_key(conn: Connection, user_id: UUID, provider: str) -> bool:
     return status != "DELETE 0"
 
 
+async def delete_of_user(conn: Connection, user_id: UUID) -> None:
+    """What they prefer, and their keys."""
+    await conn.execute("DELETE FROM model_defaults WHERE user_id = $1", user_id)
+    await conn.execute("DELETE FROM provider_keys WHERE user_id = $1", user_id)
+
+
 async def all_sealed(conn: Connection) -> list[tuple[UUID, str, bytes]]:
     """(user, provider, sealed) of everyone."""
     rows = await conn.fetch("SELECT user_id, provider, sealed FROM provider_keys")

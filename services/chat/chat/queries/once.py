@@ -18,6 +18,10 @@ async def claim_thread(conn: Connection, user_id: UUID, thread_id: str, session_
     return claimed.resource_id
 
 
+async def delete_of_user(conn: Connection, user_id: UUID) -> None:
+    await conn.execute(f"DELETE FROM {KEYS} WHERE user_id = $1", user_id)
+
+
 async def forget_keys(conn: Connection, hours: float) -> None:
     """Names of threads are kept for as long as there is the session."""
     await conn.execute(

@@ -87,9 +87,23 @@ async def delete_session(conn: Connection, session_id: UUID) -> None:
 async def delete_of_collection(conn: Connection, collection_id: UUID) -> None:
     """Until there is none: one that was waited for may have branched meanwhile."""
     while session_ids := await _lock_of_collection(conn, collection_id):
-        await conn.execute(_HOLD, session_ids)
-        await attachments.release(conn, session_ids)
-        await conn.execute("DELETE FROM sessions WHERE id = ANY($1::uuid[])", session_ids)
+        await _delete_locked(conn, session_ids)
+
+
+async def delete_of_user(conn: Connection, user_id: UUID, limit: int) -> int:
+    """So many of them at most; returns how many went."""
+    rows = await conn.fetch(
+        "SELECT id FROM sessions WHERE user_id = $1 ORDER BY id LIMIT $2 FOR UPDATE", user_id, limit
+    )
+    if rows:
+        await _delete_locked(conn, [row["id"] for row in rows])
+    return len(rows)
+
+
+async def _delete_locked(conn: Connection, session_ids: list[UUID]) -> None:
+    await conn.execute(_HOLD, session_ids)
+    await attachments.release(conn, session_ids)
+    await conn.execute("DELETE FROM sessions WHERE id = ANY($1::uuid[])", session_ids)
 
 
 async def _lock_of_collection(conn: Connection, collection_id: UUID) -> list[UUID]:

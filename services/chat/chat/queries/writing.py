@@ -236,6 +236,32 @@ async def delete_made_from(conn: Connection, asset_id: UUID) -> None:
     )
 
 
+async def delete_running_of_user(conn: Connection, user_id: UUID, limit: int) -> int:
+    """What is being written for the user, so many at most; returns how many went."""
+    rows = await conn.fetch("SELECT id FROM answers WHERE user_id = $1 AND state = 'running' LIMIT $2", user_id, limit)
+    return await _delete_answers(conn, [row["id"] for row in rows])
+
+
+async def delete_of_user(conn: Connection, user_id: UUID, limit: int) -> int:
+    """Any answers of the user, so many at most; returns how many went."""
+    rows = await conn.fetch("SELECT id FROM answers WHERE user_id = $1 LIMIT $2", user_id, limit)
+    return await _delete_answers(conn, [row["id"] for row in rows])
+
+
+async def _delete_answers(conn: Connection, answer_ids: list[UUID]) -> int:
+    """Under the locks of what they were made from: whoever erases an asset deletes the same answers."""
+    await conn.execute(
+        """
+        SELECT FROM asset_states WHERE asset_id IN (
+            SELECT asset_id FROM answer_sources WHERE answer_id = ANY($1::uuid[])
+        ) ORDER BY asset_id FOR SHARE
+        """,
+        answer_ids,
+    )
+    await conn.execute("DELETE FROM answers WHERE id = ANY($1::uuid[])", answer_ids)
+    return len(answer_ids)
+
+
 async def delete_old(conn: Connection, days: float) -> int:
     """Answers to single questions; those of a session are kept as long as it."""
     status = await conn.execute(

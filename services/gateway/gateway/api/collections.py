@@ -6,10 +6,9 @@ from typing import Annotated
 from uuid import UUID
 
 from common.errors import conflict, invalid
-from common.events import CollectionDeleted, KeepMedia
+from common.events import KeepMedia
 from common.ids import uuid7
 from common.once import Once, OnceKey
-from common.outbox import Transaction
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -22,9 +21,10 @@ from gateway.auth.principal import CurrentUser
 from gateway.domain.scopes import Role
 from gateway.domain.vocabulary import MOST_TERMS, Vocabulary
 from gateway.door import Door, TheDoor
-from gateway.queries import collections, deletion
+from gateway.queries import collections
 from gateway.queries.assets import AssetFilter
 from gateway.queries.once import KEYS
+from gateway.removing import remove_collection
 
 Description = Annotated[str, StringConstraints(max_length=2000)]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
@@ -132,9 +132,7 @@ async def delete_collection(collection_id: OwnedCollection, user: CurrentUser, d
     if (await _show(door, user.user_id, collection_id)).is_default:
         raise conflict("The default collection cannot be deleted.", advice="Delete its assets instead.")
     async with door.service.transaction() as tx:
-        await collections.mark_collection_deleted(tx.conn, collection_id)
-        await _delete_assets(tx, collection_id)
-        await tx.say(CollectionDeleted(collection_id=collection_id))
+        await remove_collection(tx, collection_id)
 
 
 @router.get("/{collection_id}/assets", summary="List its assets", openapi_extra={"x-earshot-role": "viewer"})
@@ -143,11 +141,6 @@ async def list_assets(
 ) -> Page[models.Asset]:
     """Newest first."""
     return await show_page(door, user.user_id, AssetFilter(collection_id=collection_id), page)
-
-
-async def _delete_assets(tx: Transaction, collection_id: UUID) -> None:
-    for doomed in await deletion.mark_all_deleted(tx.conn, collection_id):
-        await tx.say(doomed.fact)
 
 
 async def _show(door: Door, user_id: UUID, collection_id: UUID) -> Collection:

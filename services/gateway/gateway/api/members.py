@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from common.errors import conflict, forbidden, not_found
+from common.users import no_user
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -48,9 +49,9 @@ async def list_members(collection_id: ViewedCollection, page: PageAsked, door: T
 async def put_member(collection_id: OwnedCollection, user_id: str, membership: Membership, door: TheDoor) -> Member:
     async with door.service.transaction() as tx:
         found = as_uuid(user_id)
-        user = await people.user_by_id(tx.conn, found) if found else None
+        user = await people.hold_user(tx.conn, found) if found else None
         if user is None:
-            raise not_found("There is no such user.")
+            raise no_user()
         await collections.lock_members(tx.conn, collection_id)
         if membership.role != "owner" and await collections.owners_of(tx.conn, collection_id) == [user.id]:
             raise _last_owner()

@@ -44,6 +44,15 @@ class Member:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class Share:
+    """A user's part in a collection: whether nobody else may enter it, and whether nobody else owns it."""
+
+    collection_id: UUID
+    alone: bool
+    only_owner: bool
+
+
 async def add_collection(
     conn: Connection,
     collection_id: UUID,
@@ -196,6 +205,29 @@ async def lock_members(conn: Connection, collection_id: UUID) -> None:
 async def owners_of(conn: Connection, collection_id: UUID) -> list[UUID]:
     rows = await conn.fetch("SELECT user_id FROM members WHERE collection_id = $1 AND role = 'owner'", collection_id)
     return [row["user_id"] for row in rows]
+
+
+async def lock_shares_of(conn: Connection, user_id: UUID) -> list[Share]:
+    """Every collection that the user may enter; nobody is let in or removed until the transaction ends."""
+    await conn.execute(
+        """
+        SELECT FROM collections AS c JOIN members AS m ON m.collection_id = c.id
+        WHERE m.user_id = $1 AND c.deleted_at IS NULL ORDER BY c.id FOR NO KEY UPDATE OF c
+        """,
+        user_id,
+    )
+    # A statement of its own: what was committed while the locks were waited for counts.
+    rows = await conn.fetch(
+        """
+        SELECT c.id AS collection_id, count(*) = 1 AS alone,
+            bool_and((m.role = 'owner') = (m.user_id = $1)) AS only_owner
+        FROM collections AS c JOIN members AS m ON m.collection_id = c.id
+        WHERE c.deleted_at IS NULL AND c.id IN (SELECT own.collection_id FROM members AS own WHERE own.user_id = $1)
+        GROUP BY c.id ORDER BY c.id
+        """,
+        user_id,
+    )
+    return [Share(**row) for row in rows]
 
 
 async def members_after(conn: Connection, collection_id: UUID, after: UUID | None, limit: int) -> list[Member]:

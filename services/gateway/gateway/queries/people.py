@@ -44,6 +44,26 @@ async def user_by_id(conn: Connection, user_id: UUID) -> User | None:
     return User(**row) if row else None
 
 
+async def hold_user(conn: Connection, user_id: UUID) -> User | None:
+    """The same, and there until the transaction ends. Before any collection is locked."""
+    row = await conn.fetchrow(f"SELECT {_USER} FROM users WHERE id = $1 FOR KEY SHARE", user_id)
+    return User(**row) if row else None
+
+
+async def lock_for_deletion(conn: Connection, user_id: UUID) -> tuple[bool, set[UUID]]:
+    """Whether there is such a user, and every administrator; nothing refers to any of them until the transaction ends.
+
+    All administrators, so that two who delete each other do not leave none.
+    """
+    rows = await conn.fetch("SELECT id, is_admin FROM users WHERE id = $1 OR is_admin ORDER BY id FOR UPDATE", user_id)
+    return user_id in {row["id"] for row in rows}, {row["id"] for row in rows if row["is_admin"]}
+
+
+async def delete_user(conn: Connection, user_id: UUID) -> None:
+    """With keys, sessions and memberships; who added an asset of theirs is unknown from now on."""
+    await conn.execute("DELETE FROM users WHERE id = $1", user_id)
+
+
 async def user_by_email(conn: Connection, email: str) -> User | None:
     row = await conn.fetchrow(f"SELECT {_USER} FROM users WHERE email = $1", email)
     return User(**row) if row else None
