@@ -46,7 +46,9 @@ SEED = 7
 _COPIED_CHUNKS = 20_000
 # A service's limits (common.bootstrap) are not those of a load that no service would do at once.
 _UNLIMITED = """
-    SET LOCAL statement_timeout = 0; SET LOCAL transaction_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0
+    SET LOCAL statement_timeout = 0;
+    SET LOCAL transaction_timeout = 0;
+    SET LOCAL idle_in_transaction_session_timeout = 0
 """
 console = Console()
 Ids = NDArray[np.int32]
