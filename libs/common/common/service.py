@@ -263,8 +263,8 @@ class Service:
 def _spare_collector() -> None:
     """Set aside what lives as long as the process: modules, models, routes, a hundred thousand objects.
 
-    A full collection looks at all of them, for 50 ms and more in which nobody is answered. And look for rings of garbage
-    less often: nearly everything here goes by itself once nobody holds it, and each look takes its time from answers.
+    A full collection looks at all of them, for 50 ms and more in which nobody is answered. And look for rings of
+    garbage less often: nearly everything goes by itself once nobody holds it, and each look takes time from answers.
     """
     gc.collect()
     gc.freeze()
