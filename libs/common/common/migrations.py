@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from alembic import op
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
@@ -64,6 +65,17 @@ def known_revisions(service: str) -> set[str]:
     directory = migrations_dir(service)
     script = ScriptDirectory(str(directory), version_locations=[str(directory / "versions")])
     return {each.revision for each in script.walk_revisions()}
+
+
+def build_index(name: str, definition: str) -> None:
+    """On a table that is written to meanwhile and may be large; ``definition``: what follows ON. Ends the migration's
+    transaction. What a broken run left is made anew."""
+    with op.get_context().autocommit_block():
+        op.execute(f"DROP INDEX IF EXISTS {name}")
+        # It waits, in nobody's way, for every transaction that is open: a backup's lasts.
+        op.execute("SET lock_timeout = 0")
+        op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {definition}")
+        op.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
 
 
 def core_tables() -> str:

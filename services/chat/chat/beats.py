@@ -8,6 +8,7 @@ from uuid import UUID
 
 from common import patience
 from common.away import DATABASE_TROUBLE
+from common.ending import end
 
 from chat.journal import Gone
 from chat.press import Press
@@ -52,15 +53,14 @@ class Beats:
 
     async def close(self) -> None:
         if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+            await end({self._beating})
 
     async def _beat(self) -> None:
         # Begun by one answer, but for all.
         with patience.having(patience.OF_WORK):
             while self._written:
-                await asyncio.sleep(_BEAT_SECONDS)
                 await self._beat_together(dict(self._written))
+                await asyncio.sleep(_BEAT_SECONDS)
 
     async def _beat_together(self, written: dict[UUID, _Written]) -> None:
         try:

@@ -9,6 +9,7 @@ import asyncpg
 from common import patience
 from common.away import DATABASE_TROUBLE
 from common.db import Database
+from common.ending import end
 
 from chat.queries import writing
 from chat.queries.rows import EventRow
@@ -58,8 +59,7 @@ class Press:
     async def close(self) -> None:
         """When nobody waits any more."""
         if self._printing is not None:
-            self._printing.cancel()
-            await asyncio.gather(self._printing, return_exceptions=True)
+            await end({self._printing})
 
     async def _print(self) -> None:
         # Begun by one answer, but for all.

@@ -82,7 +82,7 @@ class Bench:
             options={"key_terms": ["Martin", "Peter"], **options},  # type: ignore[arg-type]
         )
 
-    async def hand(self, fact: Fact, *, message_id: UUID | None = None) -> None:
+    async def hand(self, fact: Message, *, message_id: UUID | None = None) -> None:
         """Deliver once, as the consumer does."""
         queue = topology.hearing_of("asr", type(fact)).queue
         delivery = Delivery(fact, message_id or uuid7(), queue, 1, "asr", self.service.db)

@@ -437,11 +437,11 @@ async def test_a_deleted_collection_takes_its_profiles_once(people: People) -> N
     own = await people.profile(me)
     await people.ok(me, "PUT", f"/api/collections/{here}/speaker-settings", {"automatic": False})
     fact, message_id = CollectionDeleted(collection_id=here), uuid7()
-    await people.hand(fact, message_id=message_id)  # type: ignore[arg-type]
+    await people.hand(fact, message_id=message_id)
     assert [row["id"] for row in await people.fetch("SELECT id FROM speaker_profiles")] == [UUID(own)]
     assert await people.fetch("SELECT FROM speaker_settings") == []
     with pytest.raises(AlreadyHandled):
-        await people.hand(fact, message_id=message_id)  # type: ignore[arg-type]
+        await people.hand(fact, message_id=message_id)
 
 
 async def test_a_deleted_user_takes_their_own_profiles_once(people: People) -> None:
@@ -455,14 +455,14 @@ async def test_a_deleted_user_takes_their_own_profiles_once(people: People) -> N
     body = {"name": "Anna", "collection_id": str(here)}
     shared = (await people.send(me, "POST", PROFILES, body, {"Idempotency-Key": "k"})).json()["id"]
     fact, message_id = UserDeleted(user_id=me), uuid7()
-    await people.hand(fact, message_id=message_id)  # type: ignore[arg-type]
+    await people.hand(fact, message_id=message_id)
     left = await people.fetch("SELECT id, request_key FROM speaker_profiles ORDER BY id")
     assert [(str(row["id"]), row["request_key"]) for row in left] == [(theirs, None), (shared, None)]
     for table in ("profile_voiceprints", "speaker_suggestions"):
         assert await people.fetch(f"SELECT FROM {table} WHERE profile_id = $1", UUID(own)) == []
     assert (await people.speakers(other, asset))["speaker_1"] == ("Maria", None)
     with pytest.raises(AlreadyHandled):
-        await people.hand(fact, message_id=message_id)  # type: ignore[arg-type]
+        await people.hand(fact, message_id=message_id)
     # What was let in before the deletion and comes now.
     late = await people.send(me, "POST", PROFILES, {"name": "Late"})
     assert (late.status_code, late.json()["detail"]) == (404, "There is no such user.")

@@ -1,6 +1,7 @@
 """After how many days a collection's assets are deleted; and how the sweep finds those whose time has come."""
 
 from alembic import op
+from common.migrations import build_index
 
 revision = "0005"
 down_revision = "0004"
@@ -15,18 +16,7 @@ def upgrade() -> None:
             ADD COLUMN IF NOT EXISTS retention_days integer CHECK (retention_days BETWEEN 1 AND 36500);
         """
     )
-    # Assets are written to while this runs, and there may be many. What a broken run left is made anew.
-    with op.get_context().autocommit_block():
-        op.execute("DROP INDEX IF EXISTS assets_age")
-        # It waits, in nobody's way, for every transaction that is open: a backup's lasts.
-        op.execute("SET lock_timeout = 0")
-        op.execute(
-            """
-            CREATE INDEX CONCURRENTLY assets_age ON assets (collection_id, created_at)
-            WHERE deleted_at IS NULL
-            """
-        )
-        op.execute("SET lock_timeout = '10s'")
+    build_index("assets_age", "assets (collection_id, created_at) WHERE deleted_at IS NULL")
 
 
 def downgrade() -> None:

@@ -1,6 +1,7 @@
 """Finds the assets that are being deleted, of which there are few, without a look at all others."""
 
 from alembic import op
+from common.migrations import build_index
 
 revision = "0006"
 down_revision = "0005"
@@ -9,12 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # As in 0005: assets are written to while this runs, and what a broken run left is made anew.
-    with op.get_context().autocommit_block():
-        op.execute("DROP INDEX IF EXISTS assets_deleted")
-        op.execute("SET lock_timeout = 0")
-        op.execute("CREATE INDEX CONCURRENTLY assets_deleted ON assets (id) WHERE deleted_at IS NOT NULL")
-        op.execute("SET lock_timeout = '10s'")
+    build_index("assets_deleted", "assets (id) WHERE deleted_at IS NOT NULL")
 
 
 def downgrade() -> None:
