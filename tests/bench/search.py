@@ -43,6 +43,8 @@ TOPICS = 500
 QUERIES = 100
 SMALL_ASSETS = 20
 SEED = 7
+# Postgres' own memory, for the indexes of everybody at 200,000 chunks.
+BUFFERS_MB = 4096
 _COPIED_CHUNKS = 20_000
 # A service's limits (common.bootstrap) are not those of a load that no service would do at once.
 _UNLIMITED = """
@@ -341,7 +343,7 @@ def show(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
 
 
 async def main() -> None:
-    with ThrowawayPostgres() as postgres, TemporaryDirectory() as models_dir:
+    with ThrowawayPostgres(buffers_mb=BUFFERS_MB) as postgres, TemporaryDirectory() as models_dir:
         async with migrated(postgres.url) as (admin, db):
             rows = await run(admin, db, Path(models_dir))
     show("Search (median / 95th percentile)", ("what", "Earshot", "raw prepared SQL, two legs", "ratio"), rows)

@@ -98,7 +98,8 @@ async def _role(admin: Connection, service: str, role: str, password: str) -> No
         await admin.execute(f"GRANT {name} TO {_identifier(str(me))}")
     await admin.execute(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {name}")
     database = _identifier(str(await admin.fetchval("SELECT current_database()")))
-    settings = {"search_path": f"{service}, public"}
+    # Compiling a statement takes longer than any of these runs, and is done anew each time.
+    settings = {"search_path": f"{service}, public", "jit": "off"}
     for row in await admin.fetch("SELECT name FROM pg_settings WHERE name = ANY($1)", list(_LIMITS)):
         settings[row["name"]] = f"'{_LIMITS[row['name']]}'"
     for setting, value in settings.items():

@@ -75,6 +75,9 @@ _OF_COMPOSE = (
         given=False,
     ),
     Variable("POSTGRES_PASSWORD", "<random:postgres>", "Password of the administrator postgres, at the first start"),
+    Variable(
+        "POSTGRES_SHARED_BUFFERS", "512MB", "What Postgres keeps in memory: a quarter of the machine's", given=False
+    ),
     Variable("RABBITMQ_PASSWORD", "<random:rabbitmq>", "Password of the broker's user earshot, at the first start"),
     Variable("AWS_ACCESS_KEY_ID", "<random:store>", "The object store's user; what boto3 reads"),
     Variable("AWS_SECRET_ACCESS_KEY", "<random:store-secret>", "The object store's password; what boto3 reads"),

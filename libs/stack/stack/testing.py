@@ -91,7 +91,7 @@ class _ThrowawayServer(_Throwaway, Generic[Server]):
 class ThrowawayPostgres(_ThrowawayServer[Postgres]):
     """An empty Postgres with a database `earshot`; fsync is off unless `durable`."""
 
-    def __init__(self, *, durable: bool = False, parent: Path | None = None) -> None:
+    def __init__(self, *, durable: bool = False, parent: Path | None = None, buffers_mb: int = 64) -> None:
         super().__init__(parent)
         self.server = Postgres(
             folder=self.folder / "cluster",
@@ -99,6 +99,7 @@ class ThrowawayPostgres(_ThrowawayServer[Postgres]):
             password=PASSWORD,
             log=self.folder / "postgres.log",
             throwaway=not durable,
+            buffers_mb=buffers_mb,
         )
 
     def url_of(self, database: str) -> str:

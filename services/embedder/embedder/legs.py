@@ -56,7 +56,7 @@ class Reach:
 @dataclass(frozen=True)
 class Legs:
     """``vector``: of the query by ``model``; None where the mode needs none. ``words``: its terms; None where no chunk
-    has any of them."""
+    has any of them. ``kept``: how many of what the legs bring get a place."""
 
     conn: Connection
     user_id: UUID
@@ -67,6 +67,7 @@ class Legs:
     known: Bearings
     words: Bm25 | None
     reach: Reach
+    kept: int
 
     async def listing(self) -> Listing:
         if self.wanted.mode == "phrase":
@@ -84,12 +85,12 @@ class Legs:
         titles = {} if self.wanted.mode == "semantic" else title_scores(self.asked, self.known)
         few = max(self.reach.exact_chunks, self.known.corpus_chunks // _SMALL_SCOPE)
         named = [match.chunk_number for match in titles]
-        query = Query(self.words, self._meant(), self.wanted.candidates, few, named, self._neighboured)
+        query = Query(self.words, self._meant(), self.wanted.candidates, self.kept, few, named, self._neighboured)
         found = await find_candidates(self.conn, self.user_id, self.wanted.filters, query)
         ranked = self._fused(found.chunks, found.numbers, found.around)
         if titles:
             ranked = ranking.with_titles(ranked, {match.asset_id: score for match, score in titles.items()})
-        return Listing(ranked, found.longest < self.wanted.candidates)
+        return Listing(ranked, found.complete)
 
     async def _with_phrases(self, leg: Leg) -> Listing:
         """Only chunks in which the quoted parts stand, in the order of what else they say."""

@@ -137,6 +137,9 @@ class Search:
     def _reach(self, wanted: Wanted) -> Reach:
         return Reach(self.ef_search, self.exact_chunks).at(wanted.quality)
 
+    def _kept(self, wanted: Wanted) -> int:
+        return max(wanted.kept, self.reranking.top) if self.reranking.wanted(wanted) else wanted.kept
+
     async def _held(self, conn: Connection, question: _Question) -> Listing | None:
         """What an earlier page of this search found."""
         if not question.wanted.paged or not question.wanted.offset:
@@ -156,6 +159,7 @@ class Search:
             question.known,
             question.words,
             self._reach(question.wanted),
+            self._kept(question.wanted),
         )
         found = await legs.listing()
         ordered = Listing(await self._sorted(conn, found.ranked, question.wanted), found.complete)

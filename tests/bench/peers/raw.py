@@ -16,7 +16,7 @@ from embedder.queries.legs import Query, find_candidates
 from embedder.queries.nearest import Nearest, vector_text
 from embedder.queries.scope import Filters
 from embedder.queries.search import Bm25
-from embedder.wanted import LEAST_CANDIDATES
+from embedder.wanted import LEAST_CANDIDATES, LEAST_KEPT
 
 _PASSAGES = """
     SELECT c.number, c.id, c.asset_id, c.content, c.locator, c.words, c.lines, i.title
@@ -108,7 +108,7 @@ class Legs:
 
         async def one(turn: int, _client: int) -> list[int]:
             meaning = Nearest(ours.model_id, questions[turn].vector)
-            query = Query(weighed[turn], meaning, LEAST_CANDIDATES, EXACT_CHUNKS, neighboured=NEIGHBOURED)
+            query = Query(weighed[turn], meaning, LEAST_CANDIDATES, LEAST_KEPT, EXACT_CHUNKS, neighboured=NEIGHBOURED)
             async with ours.db.snapshot(settings) as conn:
                 found = await find_candidates(conn, ours.user, Filters(), query)
             return [chunk.number - ours.first for chunk in found.chunks[:K]]

@@ -23,7 +23,7 @@ from bench.peers.ours import Earshot, filled
 from bench.peers.peer import Peer
 from bench.peers.raw import Legs, Raw
 from bench.peers.rounds import HEADS, ROUNDS, Measured, Tuned, compare, tune, tuned_by
-from bench.search import console, show
+from bench.search import BUFFERS_MB, console, show
 from stack.testing import ThrowawayPostgres
 
 CLIENTS = (1, 8)
@@ -128,7 +128,7 @@ def raw_lines(runners: Field, ours: Measured, named: dict[str, Measured]) -> lis
 async def race(chunks: int, queries: int, names: Sequence[str], as_json: bool) -> list[Line]:
     ground = await asyncio.to_thread(corpus.make, chunks, queries)
     made: list[Line] = []
-    with ThrowawayPostgres() as server, TemporaryDirectory() as folder:
+    with ThrowawayPostgres(buffers_mb=BUFFERS_MB) as server, TemporaryDirectory() as folder:
         async with prepared(server, Path(folder), ground, names) as runners:
             await tune_all(runners)
             for clients in CLIENTS:

@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from embedder import wanted
 from embedder.background import Upkeep
 from embedder.domain.ranking import Mode
+from embedder.queries.legs import Query, find_candidates
+from embedder.queries.nearest import Nearest
 from embedder.queries.scope import Filters
 from embedder.searching import Found
 
@@ -206,6 +209,41 @@ async def test_pages_follow_each_other_and_say_when_they_end(world: World) -> No
         assert page.has_more == (offset + 5 < len(whole.found))
         paged += [item.passage.number for item in page.found]
     assert paged == [item.passage.number for item in whole.found]
+
+
+async def test_pages_go_on_beyond_what_got_a_place_at_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wanted, "LEAST_KEPT", 1)
+    world.chunk_tokens = 20
+    me = await world.user()
+    collection = await world.collection(me)
+    for _ in range(3):
+        await world.recording(collection, BUDGET)
+    chunks = await world.count("chunks")
+    seen: list[int] = []
+    more = True
+    while more:
+        page = await world.find(me, "budget for the website", limit=2, offset=len(seen), paged=True)
+        seen += [item.passage.number for item in page.found]
+        more = page.has_more
+    assert len(seen) == len(set(seen)) == chunks > 10
+
+
+async def test_neighbours_of_the_most_promising_get_a_place_unless_somebody_else_may_speak_there(world: World) -> None:
+    world.chunk_tokens = 20
+    me = await world.user()
+    await world.recording(await world.collection(me), BUDGET)
+    meant = Nearest(1, (await world.embedder.embed(["website budget"]))[0])
+    query = Query(None, meant, limit=200, kept=1, few=1000, neighboured=1)
+    async with world.db.acquire() as conn:
+        anybody = await find_candidates(conn, me, Filters(), query)
+        ben = await find_candidates(conn, me, Filters(speaker="Ben"), query)
+    places = {chunk.number: chunk.chunk_index for chunk in anybody.chunks}
+    assert {places[number] for number in anybody.numbers} == {0, 1, 2}
+    assert all(chunk.semantic is not None for chunk in anybody.chunks)
+    assert {places[number] for number in anybody.around} == {1}
+    assert not anybody.complete
+    assert {places[number] for number in ben.numbers} == {1}
+    assert len(ben.chunks) == 3
 
 
 async def test_grouping_and_sorting(world: World) -> None:

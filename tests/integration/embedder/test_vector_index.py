@@ -153,7 +153,7 @@ async def nearest(
 ) -> list[tuple[int, float]]:
     """(number, cosine) of the nearest chunks, by the statement that search uses."""
     wanted = Nearest(row.id, vector, row.dimensions if row.quantised else None)
-    query = legs.Query(None, wanted, limit, 0 if by_index else 1_000_000)
+    query = legs.Query(None, wanted, limit, limit, 0 if by_index else 1_000_000)
     found = await legs.find_candidates(conn, me, Filters(), query)
     scored = [(chunk.number, chunk.semantic) for chunk in found.chunks if chunk.semantic is not None]
     return sorted(scored, key=lambda one: -one[1])

@@ -38,7 +38,8 @@ def family_of(pid: int | None) -> list[psutil.Process]:
 
 
 def test_it_offers_vectors_and_unicode_whatever_the_locale_of_the_machine() -> None:
-    with ThrowawayPostgres() as server:
+    with ThrowawayPostgres(buffers_mb=96) as server:
+        assert ask(server.url, "SHOW shared_buffers") == "96MB"
         assert ask(server.url, "CREATE EXTENSION vector", "SELECT lower('ÄÖÉ')") == "äöé"
         assert ask(server.url, "SELECT '[1,2]'::vector <-> '[1,4]'::vector") == 2.0
         assert ask(server.url, "SHOW idle_in_transaction_session_timeout") == "1min"

@@ -24,8 +24,8 @@ TITLE_SHARE = 0.5
 _SLIP = 0.8
 _WHOLE_TITLE = 0.8
 _LEAST_TITLE = 0.5
-# Candidates whose neighbours are looked at; looking at those of all changes no measured result.
-NEIGHBOURED = 64
+# Candidates whose neighbours are looked at, and get a place too; looking at those of all changes no measured result.
+NEIGHBOURED = 32
 # A term in more chunks than this, and in more than a twentieth of all, is dropped where rarer ones are left: it would
 # cost most of the time and move little.
 _COMMON_CHUNKS = 5000

@@ -18,13 +18,15 @@ _NOTHING = "SELECT NULL::integer AS chunk_number, NULL::float8 AS score WHERE fa
 class Query:
     """What is looked for: by words, by meaning, and ``named`` chunks, of assets that the query names.
 
-    Each leg brings up to ``limit``; scopes of up to ``few`` chunks are searched without the vector index. The first
-    ``neighboured`` candidates bring the chunks beside them.
+    Each leg brings up to ``limit``; of both the most promising ``kept`` become candidates, and all that are named.
+    Scopes of up to ``few`` chunks are searched without the vector index. The first ``neighboured`` candidates bring the
+    chunks beside them, which become candidates too unless a speaker is asked for.
     """
 
     words: Bm25 | None
     meaning: nearest.Nearest | None
     limit: int
+    kept: int
     few: int
     named: Sequence[int] = ()
     neighboured: int = 0
@@ -32,13 +34,13 @@ class Query:
 
 @dataclass(frozen=True)
 class Candidates:
-    """``chunks`` with both scores: those in ``numbers``, and the neighbours of those in ``around``. ``longest``: what
-    the longer leg brought."""
+    """``chunks`` with both scores: the candidates in ``numbers``, and the neighbours of those in ``around``.
+    ``complete`` unless a leg may know more, or brought more than were kept."""
 
     chunks: list[Scored]
     numbers: set[int]
     around: set[int]
-    longest: int
+    complete: bool
 
 
 async def find_candidates(conn: Connection, user_id: UUID, filters: Filters, query: Query) -> Candidates:
@@ -48,12 +50,10 @@ async def find_candidates(conn: Connection, user_id: UUID, filters: Filters, que
     # As the row has them: to name each field would take longer than to rank.
     chunks = [Scored._make(row[:8]) for row in rows]
     places = [(row[0], row[8]) for row in rows if row[8] is not None]
-    return Candidates(
-        chunks,
-        {number for number, _ in places},
-        {number for number, place in places if place <= query.neighboured},
-        rows[0][9] if rows else 0,
-    )
+    # Of the neighbours nobody knows who speaks; by assets they are within the scope that the candidates are in.
+    numbers = {number for number, _ in places} if filters.speaker else {chunk.number for chunk in chunks}
+    around = {number for number, place in places if place <= query.neighboured}
+    return Candidates(chunks, numbers, around, rows[0][9] if rows else True)
 
 
 def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Query) -> str:
@@ -77,21 +77,30 @@ def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Que
             FROM unnest((SELECT {arguments.add(query.named)}::integer[])) WITH ORDINALITY AS n (number, place)
             JOIN chunks AS k ON k.number = n.number JOIN indexed_assets AS i ON i.asset_id = k.asset_id
             WHERE {within("i.number")}
-        ), found AS (
-            SELECT chunk_number, max(lexical) AS lexical, max(semantic) AS semantic, min(named) AS named,
-                max(max(lexical)) OVER () AS best_lexical, max(max(semantic)) OVER () AS best_semantic
+        ), ends AS MATERIALIZED (
+            -- What a full leg did not bring scores at most as its last; a leg with room left has brought all there is.
+            SELECT l.best AS best_lexical, CASE WHEN l.is_full THEN l.last END AS last_lexical,
+                s.best AS best_semantic, CASE WHEN s.is_full THEN s.last END AS last_semantic,
+                l.is_full OR s.is_full AS is_full
+            FROM {_ends("lexical", query.limit)} AS l, {_ends("semantic", query.limit)} AS s
+        ), found AS MATERIALIZED (
+            SELECT chunk_number, max(lexical) AS lexical, max(semantic) AS semantic, min(named) AS named
             FROM (
                 SELECT chunk_number, score AS lexical, NULL::float8 AS semantic, NULL::bigint AS named FROM lexical
                 UNION ALL SELECT chunk_number, NULL, score, NULL FROM semantic
                 UNION ALL SELECT chunk_number, NULL, NULL, place FROM named
             ) AS legs
             GROUP BY chunk_number
-        ), candidates AS MATERIALIZED (
-            -- Their order before missing scores and neighbours are known; what is only named comes last.
-            SELECT k.number, k.asset_id, k.chunk_index, f.lexical, f.semantic, row_number() OVER (
-                ORDER BY f.lexical IS NULL AND f.semantic IS NULL, {_preliminary()} DESC, f.named, k.number
+        ), likely AS (
+            -- By the most that they can score; what is only named comes last and is never left out.
+            SELECT f.*, row_number() OVER (
+                ORDER BY f.lexical IS NULL AND f.semantic IS NULL, {_at_most()} DESC, f.named, f.chunk_number
             )::integer AS place
-            FROM found AS f JOIN chunks AS k ON k.number = f.chunk_number
+            FROM found AS f CROSS JOIN ends AS e
+        ), candidates AS MATERIALIZED (
+            SELECT k.number, k.asset_id, k.chunk_index, l.lexical, l.semantic, l.place
+            FROM likely AS l JOIN chunks AS k ON k.number = l.chunk_number
+            WHERE l.place <= {arguments.add(query.kept)} OR l.named IS NOT NULL
         ), lenders AS (
             SELECT DISTINCT n.number, n.asset_id, n.chunk_index
             FROM candidates AS c JOIN chunks AS n
@@ -114,7 +123,8 @@ def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Que
         SELECT w.number, w.asset_id, w.chunk_index,
             coalesce(w.lexical, l.score) AS lexical, coalesce(w.semantic, s.score) AS semantic,
             NULL AS phrase, NULL AS title, NULL AS rerank, w.place,
-            greatest((SELECT count(*) FROM lexical), (SELECT count(*) FROM semantic)) AS longest
+            NOT (SELECT is_full FROM ends)
+                AND (SELECT count(*) FROM found) = (SELECT count(*) FROM candidates) AS complete
         FROM wanted AS w
         LEFT JOIN more_lexical AS l ON l.chunk_number = w.number
         LEFT JOIN more_semantic AS s ON s.chunk_number = w.number
@@ -141,10 +151,16 @@ def _semantic_leg(arguments: Arguments, filters: Filters, query: Query) -> str:
     return f"({few}) UNION ALL ({many})"
 
 
-def _preliminary() -> str:
-    """SQL of a candidate's weighted sum of what the legs brought, each divided by its best; zero is their floor."""
+def _ends(leg: str, limit: int) -> str:
+    """SQL of a row: a leg's best score, its last, and whether it is full."""
+    return f"(SELECT max(score) AS best, min(score) AS last, count(*) >= {limit:d} AS is_full FROM {leg})"
+
+
+def _at_most() -> str:
+    """SQL of the most that a candidate ``f`` can score by both legs, each divided by its best; zero is their floor."""
     parts = [
-        f"CASE WHEN f.{leg} > 0 THEN {weight}::float8 * (f.{leg} / f.best_{leg}) ELSE 0 END"
+        f"CASE WHEN e.best_{leg} > 0 THEN {weight}::float8 "
+        f"* greatest(f.{leg}, CASE WHEN f.{leg} IS NULL THEN e.last_{leg} END, 0) / e.best_{leg} ELSE 0 END"
         for leg, weight in (("lexical", LEXICAL_WEIGHT), ("semantic", SEMANTIC_WEIGHT))
     ]
     return " + ".join(parts)
