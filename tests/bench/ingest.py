@@ -24,6 +24,7 @@ from common.store import open_store
 from embedder.queries import assets as asset_rows
 from embedder.queries import models
 from embedder.queries.models import ModelRow
+from embedder.queries.vector_indexes import EF_CONSTRUCTION, M
 from embedder.vector_index import VectorIndexes
 from numpy.typing import NDArray
 from stack.testing import ThrowawayPostgres
@@ -186,7 +187,8 @@ async def run(url: str, folder: Path) -> list[list[str]]:
 
 async def twin_index(admin: asyncpg.Connection, row: ModelRow) -> None:
     await admin.execute(
-        f"CREATE INDEX ON raw.{row.table} USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64)"
+        f"CREATE INDEX ON raw.{row.table} USING hnsw (embedding halfvec_ip_ops) "
+        f"WITH (m = {M}, ef_construction = {EF_CONSTRUCTION})"
     )
 
 

@@ -28,6 +28,7 @@ from embedder.providers.minilm import MiniLm
 from embedder.queries import chunks as chunk_rows
 from embedder.queries import models, nearest, terms
 from embedder.queries.scope import Filters
+from embedder.queries.vector_indexes import EF_CONSTRUCTION, M
 from embedder.registry import Registry
 from embedder.searching import Search, Wanted
 from numpy.typing import NDArray
@@ -152,7 +153,7 @@ async def fill(
         "SET statement_timeout = 0",
         "SET search_path = embedder, public",
         f"CREATE INDEX embeddings_{model_id}_embedding ON embeddings_{model_id} "
-        "USING hnsw (embedding halfvec_ip_ops) WITH (m = 16, ef_construction = 64)",
+        f"USING hnsw (embedding halfvec_ip_ops) WITH (m = {M}, ef_construction = {EF_CONSTRUCTION})",
         "VACUUM ANALYZE",
     ):
         await admin.execute(statement, timeout=7200)

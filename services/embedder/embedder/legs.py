@@ -56,7 +56,7 @@ class Reach:
 @dataclass(frozen=True)
 class Legs:
     """``vector``: of the query by ``model``; None where the mode needs none. ``words``: its terms; None where no chunk
-    has any of them. ``kept``: how many of what the legs bring get a place."""
+    has any of them. Each leg brings up to ``limit``, of which ``kept`` get a place."""
 
     conn: Connection
     user_id: UUID
@@ -67,6 +67,7 @@ class Legs:
     known: Bearings
     words: Bm25 | None
     reach: Reach
+    limit: int
     kept: int
 
     async def listing(self) -> Listing:
@@ -85,7 +86,7 @@ class Legs:
         titles = {} if self.wanted.mode == "semantic" else title_scores(self.asked, self.known)
         few = max(self.reach.exact_chunks, self.known.corpus_chunks // _SMALL_SCOPE)
         named = [match.chunk_number for match in titles]
-        query = Query(self.words, self._meant(), self.wanted.candidates, self.kept, few, named, self._neighboured)
+        query = Query(self.words, self._meant(), self.limit, self.kept, few, named, self._neighboured)
         found = await find_candidates(self.conn, self.user_id, self.wanted.filters, query)
         ranked = self._fused(found.chunks, found.numbers, found.around)
         if titles:
@@ -99,7 +100,7 @@ class Legs:
         around = order[: self._neighboured]
         chunks = await search.complete_scores(self.conn, order, around, self.words, self._meant())
         chunks = [chunk._replace(phrase=phrase.get(chunk.number)) for chunk in chunks]
-        return Listing(self._fused(chunks, set(order), set(around)), len(leg) < self.wanted.candidates)
+        return Listing(self._fused(chunks, set(order), set(around)), len(leg) < self.limit)
 
     @property
     def _neighboured(self) -> int:
@@ -123,11 +124,11 @@ class Legs:
         leg = dict(await self._phrase_leg(phrases))
         found = await search.complete_scores(self.conn, list(leg), [], None, None)
         scored: list[Scored] = [chunk._replace(phrase=leg[chunk.number]) for chunk in found]
-        return Listing(ranking.by_one_leg(scored, "phrase"), len(leg) < self.wanted.candidates)
+        return Listing(ranking.by_one_leg(scored, "phrase"), len(leg) < self.limit)
 
     async def _phrase_leg(self, phrases: Sequence[Sequence[str]]) -> Leg:
         said = [words for words in phrases if words]
         if not said:
             return []
         wanted = self.wanted
-        return await search.phrase_leg(self.conn, self.user_id, wanted.filters, phrases_query(said), wanted.candidates)
+        return await search.phrase_leg(self.conn, self.user_id, wanted.filters, phrases_query(said), self.limit)

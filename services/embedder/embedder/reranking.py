@@ -28,8 +28,7 @@ class Reranking:
             await self.reranker.close()
 
     def wanted(self, wanted: Wanted) -> bool:
-        in_order = wanted.sort_by == "relevance" and wanted.descending
-        return self.reranker is not None and in_order and wanted.mode != "phrase"
+        return self.reranker is not None and wanted.best_first and wanted.mode != "phrase"
 
     def judged(self, wanted: Wanted, ranked: Sequence[Ranked]) -> Sequence[Ranked]:
         """Those that the reranker is to judge."""

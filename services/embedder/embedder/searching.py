@@ -137,9 +137,6 @@ class Search:
     def _reach(self, wanted: Wanted) -> Reach:
         return Reach(self.ef_search, self.exact_chunks).at(wanted.quality)
 
-    def _kept(self, wanted: Wanted) -> int:
-        return max(wanted.kept, self.reranking.top) if self.reranking.wanted(wanted) else wanted.kept
-
     async def _held(self, conn: Connection, question: _Question) -> Listing | None:
         """What an earlier page of this search found."""
         if not question.wanted.paged or not question.wanted.offset:
@@ -149,6 +146,7 @@ class Search:
     async def _listed(self, conn: Connection, question: _Question, held: Listing | None) -> Listing:
         if held and held.reaches(question.end):
             return held
+        judged = self.reranking.top if self.reranking.wanted(question.wanted) else 0
         legs = Legs(
             conn,
             question.user_id,
@@ -159,7 +157,8 @@ class Search:
             question.known,
             question.words,
             self._reach(question.wanted),
-            self._kept(question.wanted),
+            max(question.wanted.candidates, judged),
+            max(question.wanted.kept, judged),
         )
         found = await legs.listing()
         ordered = Listing(await self._sorted(conn, found.ranked, question.wanted), found.complete)

@@ -40,15 +40,18 @@ class Wanted:
 
     @property
     def candidates(self) -> int:
-        """How many each leg brings."""
-        return min(MOST_CANDIDATES + 1, max(LEAST_CANDIDATES, self._needed))
+        """How many each leg brings. Where meaning alone decides, more than get a place are of no use."""
+        least = LEAST_KEPT if self.mode == "semantic" and self.best_first else LEAST_CANDIDATES
+        return min(MOST_CANDIDATES + 1, max(least, self._needed))
 
     @property
     def kept(self) -> int:
         """How many of them get a place: all where it is not the most relevant that are shown first."""
-        if self.sort_by != "relevance" or not self.descending:
-            return 2 * self.candidates
-        return min(self.candidates, max(LEAST_KEPT, self._needed))
+        return min(self.candidates, max(LEAST_KEPT, self._needed)) if self.best_first else 2 * self.candidates
+
+    @property
+    def best_first(self) -> bool:
+        return self.sort_by == "relevance" and self.descending
 
     @property
     def _needed(self) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import asyncpg
+import uvloop
 from bench.lines import HEADS as LINE_HEADS
 from bench.lines import Line
 from bench.peers import corpus, curve, loading, peer, verdicts
@@ -168,11 +169,11 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--curve", action="store_true", help="Earshot alone at growing sizes")
     wanted = parser.parse_args(words)
     if wanted.curve:
-        asyncio.run(curve.run(wanted.chunks or curve.MOST_CHUNKS, wanted.queries))
+        uvloop.run(curve.run(wanted.chunks or curve.MOST_CHUNKS, wanted.queries))
         return 0
     names = [name for name in wanted.only if name != "none"]
     if names and not peer.installed():
         console.print(f"The other libraries are not installed: {peer.HOW_TO_GET} (or --only none)")
         return 2
-    missed = verdicts.missed(asyncio.run(race(wanted.chunks or DEFAULT_CHUNKS, wanted.queries, names, wanted.json)))
+    missed = verdicts.missed(uvloop.run(race(wanted.chunks or DEFAULT_CHUNKS, wanted.queries, names, wanted.json)))
     return 1 if missed else 0
