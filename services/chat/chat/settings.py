@@ -75,7 +75,8 @@ class ChatSettings(ServiceSettings):
         ge=0,
         le=1.3,
         description="Below this the extractive answer is a refusal: cosine of the nearest line plus 0.3 times that of "
-        "the nearest passage (0.06 more where the library holds more passages than were read); fits the model minilm",
+        "the nearest passage (0.06 more where the library holds more passages than were read, 0.02 where those read "
+        "are all of one recording); fits the model minilm",
     )
     retrieval_seconds: float = Field(default=20, gt=0, description="Seconds to wait for the embedder")
     running_answers: int = Field(default=64, ge=1, description="Most answers written by one process at a time")

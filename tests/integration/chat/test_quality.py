@@ -22,6 +22,7 @@ from tests.integration.chat.house import House, as_recognised, open_house
 QUESTIONS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "questions.json").read_text())
 QMSUM = os.environ.get("EARSHOT_QMSUM", "")
 MEETINGS_PER_KIND = int(os.environ.get("EARSHOT_QMSUM_MEETINGS", "2"))
+SHORTEST_WORDS = 5
 
 
 def share(values: Sequence[bool]) -> float:
@@ -74,11 +75,11 @@ def turns_of(meeting: dict[str, Any]) -> list[tuple[str, str]]:
     return turns
 
 
-def span_text(meeting: dict[str, Any], spans: list[list[str]]) -> str:
-    """Everything that is said in the turns that answer a question."""
+def answering(meeting: dict[str, Any], spans: list[list[str]]) -> list[str]:
+    """The sentences of the turns that answer a question, those aside that anybody may say anywhere."""
     indexes = {i for first, last in spans for i in range(int(float(first)), int(float(last)) + 1)}
     only = {"meeting_transcripts": [t for i, t in enumerate(meeting["meeting_transcripts"]) if i in indexes]}
-    return " ".join(text for _, text in turns_of(only))
+    return [text for _, text in turns_of(only) if len(text.split()) >= SHORTEST_WORDS]
 
 
 @pytest.mark.skipif(not QMSUM, reason="EARSHOT_QMSUM names no file")
@@ -93,7 +94,7 @@ async def test_questions_of_qmsum(fresh_database: Databases, store_url: str) -> 
         figures = await ask_all(house, user_id, meetings, assets)
     print("\n" + ", ".join(f"{name} {share(values):.2f} of {len(values)}" for name, values in figures.items()))
     assert share(figures["answered"]) >= 0.85
-    assert share(figures["first citation in the span"]) >= 0.5
+    assert share(figures["first citation touches the span"]) >= 0.5
     assert share(figures["refused in one meeting"]) >= 0.9
     assert share(figures["refused among all others"]) >= 0.85
 
@@ -103,7 +104,7 @@ async def ask_all(
 ) -> dict[str, list[bool]]:
     """Each question of its own meeting, of one meeting of another kind, and of all meetings of other kinds."""
     answered: list[bool] = []
-    inside: list[bool] = []
+    touches: list[bool] = []
     alone: list[bool] = []
     among: list[bool] = []
     for number, meeting in enumerate(meetings):
@@ -112,15 +113,15 @@ async def ask_all(
             question = asked["query"]
             own = await house.answer(user_id, question, asset_ids=[str(assets[number])])
             answered.append(own["answered"])
-            text = span_text(meeting, asked["relevant_text_span"])
-            inside.append(own["answered"] and own["citations"][0]["quote"] in text)
+            relevant = answering(meeting, asked["relevant_text_span"])
+            touches.append(own["answered"] and any(said in own["citations"][0]["quote"] for said in relevant))
             other = await house.answer(user_id, question, asset_ids=[str(others[i % len(others)])])
             alone.append(not other["answered"])
             rest = await house.answer(user_id, question, asset_ids=[str(asset) for asset in others])
             among.append(not rest["answered"])
     return {
         "answered": answered,
-        "first citation in the span": inside,
+        "first citation touches the span": touches,
         "refused in one meeting": alone,
         "refused among all others": among,
     }
