@@ -11,7 +11,7 @@ from chat.domain.passages import Passage
 
 # To be raised when the same question, passages and rules come to make another answer: what was kept before is not
 # found any more. The rules that a model is told stand in the key themselves.
-_EDITION = 1
+_EDITION = 2
 # Marks that change nothing at the end of a question, in several scripts. No exclamation mark: 5! is 120.
 _FINAL = "?.\N{FULLWIDTH QUESTION MARK}\N{FULLWIDTH FULL STOP}\N{IDEOGRAPHIC FULL STOP}\N{ARABIC QUESTION MARK}"
 
