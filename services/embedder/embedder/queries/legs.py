@@ -31,6 +31,10 @@ class Query:
     named: Sequence[int] = ()
     neighboured: int = 0
 
+    @property
+    def by_one_leg(self) -> bool:
+        return (self.words is None or self.meaning is None) and not self.named and not self.neighboured
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -57,8 +61,30 @@ async def find_candidates(conn: Connection, user_id: UUID, filters: Filters, que
 
 
 def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Query) -> str:
+    candidates = _candidates(arguments, user_id, filters, query)
+    if query.by_one_leg:
+        # It has brought every score that there is to have.
+        lexical, semantic, source = "w.lexical", "w.semantic", "candidates AS w"
+    else:
+        candidates += _completed(arguments, query)
+        lexical, semantic = "coalesce(w.lexical, l.score)", "coalesce(w.semantic, s.score)"
+        source = """wanted AS w
+            LEFT JOIN more_lexical AS l ON l.chunk_number = w.number
+            LEFT JOIN more_semantic AS s ON s.chunk_number = w.number"""
     return f"""
-        WITH meaning AS MATERIALIZED (
+        WITH {candidates}
+        SELECT w.number, w.asset_id, w.chunk_index, {lexical} AS lexical, {semantic} AS semantic,
+            NULL AS phrase, NULL AS title, NULL AS rerank, w.place,
+            NOT (SELECT is_full FROM ends)
+                AND (SELECT count(*) FROM found) = (SELECT count(*) FROM candidates) AS complete
+        FROM {source}
+    """
+
+
+def _candidates(arguments: Arguments, user_id: UUID, filters: Filters, query: Query) -> str:
+    """SQL of named parts, up to ``candidates``: what the legs brought and what is named, as far as it is kept."""
+    return f"""
+        meaning AS MATERIALIZED (
             {query.meaning.sql(arguments) if query.meaning else "SELECT NULL"}
         ), scope AS MATERIALIZED (
             {allowed(arguments, user_id, filters, "a.number, a.chunk_count")}
@@ -101,7 +127,12 @@ def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Que
             SELECT k.number, k.asset_id, k.chunk_index, l.lexical, l.semantic, l.place
             FROM likely AS l JOIN chunks AS k ON k.number = l.chunk_number
             WHERE l.place <= {arguments.add(query.kept)} OR l.named IS NOT NULL
-        ), lenders AS (
+        )"""
+
+
+def _completed(arguments: Arguments, query: Query) -> str:
+    """SQL of further named parts: candidates with the chunks beside the first of them, and the scores they lack."""
+    return f""", lenders AS (
             SELECT DISTINCT n.number, n.asset_id, n.chunk_index
             FROM candidates AS c JOIN chunks AS n
                 ON n.asset_id = c.asset_id AND n.chunk_index IN (c.chunk_index - 1, c.chunk_index + 1)
@@ -119,16 +150,7 @@ def _statement(arguments: Arguments, user_id: UUID, filters: Filters, query: Que
             {_lexical_scores(arguments, query)}
         ), more_semantic AS (
             {_semantic_scores(query)}
-        )
-        SELECT w.number, w.asset_id, w.chunk_index,
-            coalesce(w.lexical, l.score) AS lexical, coalesce(w.semantic, s.score) AS semantic,
-            NULL AS phrase, NULL AS title, NULL AS rerank, w.place,
-            NOT (SELECT is_full FROM ends)
-                AND (SELECT count(*) FROM found) = (SELECT count(*) FROM candidates) AS complete
-        FROM wanted AS w
-        LEFT JOIN more_lexical AS l ON l.chunk_number = w.number
-        LEFT JOIN more_semantic AS s ON s.chunk_number = w.number
-    """
+        )"""
 
 
 def _lexical_leg(arguments: Arguments, filters: Filters, query: Query) -> str:
