@@ -1,6 +1,8 @@
 """The archive of an export: whole it is what `earshot import` reads, unfinished it is no archive at all."""
 
+import asyncio
 import os
+import threading
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -20,6 +22,7 @@ from gateway.domain.export import (
     attachment,
     path_of,
 )
+from gateway.exporting import archive
 from gateway.exporting.archive import Archive
 
 NOW = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -60,26 +63,26 @@ def line_of(asset_id: UUID, home: UUID, files: dict[str, File]) -> bytes:
 
 async def test_a_whole_archive_is_read_by_the_importer(tmp_path: Path):
     received, asset_id, home = Received(), uuid4(), uuid4()
-    with Archive(received, NOW) as archive:
+    with Archive(received, NOW) as made:
         files = {
-            "transcript": await archive.add_document(path_of("transcript", asset_id), TEXT),
-            "summary": await archive.add_document(path_of("summary", asset_id), b"{}"),
-            "media": await archive.add(
+            "transcript": await made.add_document(path_of("transcript", asset_id), TEXT),
+            "summary": await made.add_document(path_of("summary", asset_id), b"{}"),
+            "media": await made.add(
                 path_of("media", asset_id, "audio/mp4; codecs=opus"), pieces(NOISE[:9], NOISE[9:], b""), stored=True
             ),
         }
         # It goes out as it is made.
         assert sum(map(len, received.pieces)) > len(NOISE)
         line = line_of(asset_id, home, files)
-        listed = await archive.add(ASSETS, pieces(line))
+        listed = await made.add(ASSETS, pieces(line))
         collection = ExportedCollection(
             id=home, name="Talks", description=None, keep_media="audio", key_terms=["Ångström"], initial_prompt=""
         )
         manifest = Manifest(
             id=uuid4(), exported_at=NOW, choice="", assets=1, assets_sha256=listed.sha256, collections=[collection]
         )
-        await archive.add_document(MANIFEST, manifest.as_file())
-        await archive.finish()
+        await made.add_document(MANIFEST, manifest.as_file())
+        await made.finish()
     assert max(map(len, received.pieces)) <= 256 * 1024
     path = received.saved(tmp_path)
     with zipfile.ZipFile(path) as read:
@@ -106,14 +109,33 @@ async def test_a_whole_archive_is_read_by_the_importer(tmp_path: Path):
 
 async def test_an_unfinished_archive_cannot_be_read(tmp_path: Path):
     received = Received()
-    with Archive(received, NOW) as archive:
-        await archive.add_document("transcripts/1.json", TEXT)
-    with pytest.raises(ConnectionAbortedError), Archive(received, NOW) as archive:
-        await archive.add("media/1.m4a", broken(NOISE), stored=True)
+    with Archive(received, NOW) as made:
+        await made.add_document("transcripts/1.json", TEXT)
+    with pytest.raises(ConnectionAbortedError), Archive(received, NOW) as made:
+        await made.add("media/1.m4a", broken(NOISE), stored=True)
     # Not even where every file had been written but the directory.
     for some in (received.pieces, received.pieces[:1]):
         received.pieces = list(some)
         assert not zipfile.is_zipfile(received.saved(tmp_path))
+
+
+async def test_who_is_cancelled_waits_for_the_thread_that_writes():
+    begun, go, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        assert go.wait(10)
+        ended.set()
+
+    writing = asyncio.create_task(archive._to_the_end(work))
+    assert await asyncio.to_thread(begun.wait, 10)
+    writing.cancel()
+    await asyncio.sleep(0)
+    assert not writing.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert ended.is_set()
 
 
 @pytest.mark.parametrize(
