@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zipfile import ZipFile
 
 import pytest
+from earshot import Client
 from earshot.cli.main import app
 from earshot.importing import Import
+from earshot.portable import ASSETS, MANIFEST
 from stack.testing import ThrowawayStack
 from typer.testing import CliRunner, Result
 
@@ -30,12 +33,16 @@ def api(stack: ThrowawayStack) -> Api:
     return Api(stack.url, stack.key)
 
 
-@pytest.fixture
-def other(api: Api, stack: ThrowawayStack) -> Api:
-    """Somebody else's account."""
+def account(api: Api) -> Api:
+    """Somebody else's."""
     user = api.post("/api/users", {"email": f"{uuid4()}@example.org", "name": "other"})
     key = api.post(f"/api/users/{user['id']}/keys", {"name": "import"})["key"]
-    return Api(stack.url, key)
+    return Api(api.url, key)
+
+
+@pytest.fixture
+def other(api: Api) -> Api:
+    return account(api)
 
 
 @pytest.fixture
@@ -69,8 +76,18 @@ def run(api: Api, *words: str | Path) -> Result:
     return CliRunner().invoke(app, [*map(str, words), "--url", api.url, "--key", key])
 
 
+def content(archive: Path) -> dict[str, Any]:
+    """Every file by name; the list of assets without the checksums, which are those of spaces, too."""
+    with ZipFile(archive) as place:
+        read = {name: place.read(name) for name in place.namelist() if name != MANIFEST}
+    assets = [json.loads(line) | {"files": None} for line in read.pop(ASSETS).splitlines()]
+    return {name: json.loads(body) if name.endswith(".json") else body for name, body in read.items()} | {
+        ASSETS: assets
+    }
+
+
 def test_a_collection_comes_to_another_account_whole_and_once(
-    api: Api, other: Api, talk: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: Api, other: Api, talk: dict[str, Any], stack: ThrowawayStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     archive = tmp_path / "talks.zip"
@@ -108,6 +125,18 @@ def test_a_collection_comes_to_another_account_whole_and_once(
     assert lines[0] == lines[1] != []
     assert other.get("/api/search", q="forty litres", mode="phrase")["items"][0]["asset"]["id"] == here["id"]
     assert other.status_of("GET", f"/api/assets/{talk['id']}") == 404
+
+    # What the gateway sends at once is the same, and comes to a third account.
+    sent, third = tmp_path / "sent.zip", account(api)
+    with Client(stack.url, stack.key) as client:
+        client.collections.export_to(talk["collection_id"], sent, media=True)
+    assert content(sent) == content(archive)
+    imported = run(third, "import", sent, "--json")
+    assert (imported.exit_code, json.loads(imported.stdout)["failed"]) == (0, []), imported.output
+    (there,) = third.get("/api/assets")["items"]
+    assert {name: there[name] for name in KEPT} == {name: talk[name] for name in KEPT}
+    assert third.transcript(there["id"])["segments"] == theirs["segments"]
+    assert third.status_of("GET", f"/api/recordings/{there['id']}/media") == 200
 
     again = run(other, "retranscribe", "--all")
     assert (again.exit_code, again.stdout) == (0, "1 recording transcribed again: 1 ready\n"), again.output

@@ -1,8 +1,9 @@
 """What the routes of the gateway share; made once in ``main`` and found on the app."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Annotated
+from uuid import UUID
 
 from common.identity import Signer
 from common.service import Service
@@ -29,6 +30,8 @@ class Door:
     hub: Hub
     callers: Buckets
     bad_keys: Buckets
+    # Users with an export under way at this gateway.
+    exporting: set[UUID] = field(default_factory=set[UUID])
 
     def __post_init__(self) -> None:
         self._rates: dict[str, float] = {}

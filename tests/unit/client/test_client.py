@@ -124,6 +124,22 @@ def test_media_by_range(server, client):
         assert b"".join(media.pieces) == sound[10:20]
 
 
+def test_an_export_comes_as_a_file_whole_or_not_at_all(server, client, tmp_path):
+    path, saved = "/api/collections/1/export", tmp_path / "talks.zip"
+    # Promises more than it gives.
+    short = Response(b"PK", headers={"Content-Length": "100"}, media_type="application/zip")
+    server.on("GET", path, short)
+    with pytest.raises(EarshotError, match="peer closed"):
+        client.collections.export_to("1", saved)
+    assert list(tmp_path.iterdir()) == []
+    server.on("GET", path, Response(b"PK whole", media_type="application/zip"))
+    client.collections.export_to("1", saved, media=True)
+    assert (saved.read_bytes(), saved.stat().st_mode & 0o077) == (b"PK whole", 0)
+    assert [each.query["media"] for each in server.asked] == ["false", "true"]
+    with client.collections.export("1") as pieces:
+        assert b"".join(pieces) == b"PK whole"
+
+
 def test_transcript_formats(server, client, sample):
     def formats(request, body):
         chosen = request.query_params["format"]

@@ -1,6 +1,8 @@
 """Collections: what assets are kept and shared in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypedDict, Unpack
 
 from earshot.models import Collection, Page
@@ -44,6 +46,28 @@ class Collections:
 
     def all(self) -> Iterator[Collection]:
         return pages(self._transport, Page[Collection], "/api/collections", {})
+
+    @contextmanager
+    def export(self, collection_id: str, *, media: bool = False) -> Generator[Iterator[bytes]]:
+        """All of it as one ZIP that `earshot import` takes in, in pieces as the server makes them.
+
+        `media`: with the sound, as it is played. Reading raises EarshotError when it breaks off.
+        """
+        path, query = f"/api/collections/{collection_id}/export", {"media": str(media).lower()}
+        with self._transport.stream("GET", path, params=query, headers={"Accept": "*/*"}) as response:
+            yield response.iter_bytes()
+
+    def export_to(self, collection_id: str, path: Path, *, media: bool = False) -> None:
+        """The same as a file: whole or not at all, readable by this user only."""
+        beside = path.with_name(path.name + ".new")
+        beside.touch(mode=0o600)
+        try:
+            with self.export(collection_id, media=media) as pieces, beside.open("wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def delete(self, collection_id: str) -> None:
         self._transport.request("DELETE", f"/api/collections/{collection_id}")

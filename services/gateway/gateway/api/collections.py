@@ -2,14 +2,15 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from common.errors import conflict, invalid
 from common.events import KeepMedia
+from common.http import request_id_of
 from common.ids import uuid7
 from common.once import Once, OnceKey
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.api import models
@@ -21,6 +22,8 @@ from gateway.auth.principal import CurrentUser
 from gateway.domain.scopes import Role
 from gateway.domain.vocabulary import MOST_TERMS, Vocabulary
 from gateway.door import Door, TheDoor
+from gateway.exporting.answer import MEDIA_TYPE, ExportAnswer
+from gateway.exporting.export import Export
 from gateway.queries import collections
 from gateway.queries.assets import AssetFilter
 from gateway.queries.once import KEYS
@@ -34,6 +37,13 @@ Days = Annotated[int, Field(ge=1, le=36500)]
 _TERMS = "Names and terms as they are spelled, told to the recogniser of every recording that is added"
 _PROMPT = "Text in the style that transcripts shall have, for engines that take one"
 _RETENTION = "Days after which each of its assets is deleted with everything made of it; null: never"
+
+_ARCHIVE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A ZIP; one that broke off has no directory at its end and cannot be read",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 router = APIRouter(prefix="/api/collections", tags=["collections"])
 
@@ -143,9 +153,36 @@ async def list_assets(
     return await show_page(door, user.user_id, AssetFilter(collection_id=collection_id), page)
 
 
+@router.get(
+    "/{collection_id}/export",
+    summary="Download all of it",
+    response_class=Response,
+    responses=_ARCHIVE,
+    openapi_extra={"x-earshot-role": "viewer"},
+)
+async def export_collection(
+    collection_id: ViewedCollection,
+    user: CurrentUser,
+    door: TheDoor,
+    request: Request,
+    media: Annotated[bool, Query(description="With the sound, as it is played; that takes room")] = False,
+) -> Response:
+    """Its recordings with transcripts, summaries, titles, dates, tags and links, as `earshot import` takes them in.
+
+    What is being processed is written without what is not there yet. One export of a user at a time: 429 for a second.
+    """
+    found = await _find(door, user.user_id, collection_id)
+    return ExportAnswer(Export(door, user, found, media, request_id_of(request)))
+
+
 async def _show(door: Door, user_id: UUID, collection_id: UUID) -> Collection:
+    return Collection.of(await _find(door, user_id, collection_id))
+
+
+async def _find(door: Door, user_id: UUID, collection_id: UUID) -> collections.Collection:
+    """Raises ApiError 404."""
     async with door.service.db.acquire() as conn:
         found = await collections.collection_for(conn, user_id, collection_id)
     if found is None:
         raise no_collection()
-    return Collection.of(found)
+    return found

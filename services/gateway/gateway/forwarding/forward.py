@@ -5,10 +5,9 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from common import tracing
 from common.errors import ApiError
 from common.http import REQUEST_ID_HEADER, request_id_of
-from common.identity import IDENTITY_HEADER, Caller
+from common.identity import Caller
 from fastapi import APIRouter, Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -19,7 +18,7 @@ from gateway.auth.principal import Requires, identify
 from gateway.domain.scopes import Role, allows
 from gateway.door import Door
 from gateway.forwarding.exchange import Body, exchange, while_client_stays
-from gateway.forwarding.headers import inward
+from gateway.forwarding.headers import inward, signed
 from gateway.forwarding.table import Forwarding, Operation
 
 
@@ -96,8 +95,4 @@ def _headers(request: Request, door: Door, caller: Caller | None) -> list[tuple[
     if not _has_body(request):
         headers = [(name, value) for name, value in headers if name != "content-length"]
     headers = [(name, value) for name, value in headers if name != REQUEST_ID_HEADER.lower()]
-    headers.append((REQUEST_ID_HEADER, request_id_of(request)))
-    headers.append(("traceparent", tracing.current()))
-    if caller is not None:
-        headers.append((IDENTITY_HEADER, door.signer.user_token(caller)))
-    return headers
+    return headers + signed(door.signer, caller, request_id_of(request))

@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from common import tracing
+from common.http import REQUEST_ID_HEADER
+from common.identity import IDENTITY_HEADER, Caller, Signer
+
 _HOP_BY_HOP = {
     "connection",
     "keep-alive",
@@ -29,6 +33,12 @@ def inward(raw: Raw) -> list[tuple[str, str]]:
         for name, value in ((key.decode("latin-1").lower(), value) for key, value in raw)
         if name not in dropped and not name.startswith(_STAYS_OUTSIDE_PREFIXES)
     ]
+
+
+def signed(signer: Signer, caller: Caller | None, request_id: str) -> list[tuple[str, str]]:
+    """What says to a service who asks, and on which journey; without a caller only the journey."""
+    headers = [(REQUEST_ID_HEADER, request_id), ("traceparent", tracing.current())]
+    return headers if caller is None else [*headers, (IDENTITY_HEADER, signer.user_token(caller))]
 
 
 def outward(raw: Raw) -> list[tuple[bytes, bytes]]:

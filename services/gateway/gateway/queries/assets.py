@@ -187,6 +187,26 @@ async def assets_before(
     return [Asset(**row) for row in rows]
 
 
+async def assets_after(
+    conn: Connection, user_id: UUID, collection_id: UUID, after: UUID | None, until: UUID, limit: int
+) -> list[Asset]:
+    """Those of a collection that the user may see, oldest first, up to and with the id ``until``."""
+    rows = await conn.fetch(
+        f"""
+        SELECT {_SEEN} JOIN access AS v ON v.collection_id = a.collection_id
+        WHERE v.user_id = $1 AND a.collection_id = $2 AND a.deleted_at IS NULL
+            AND ($3::uuid IS NULL OR a.id > $3) AND a.id <= $4
+        ORDER BY a.id LIMIT $5
+        """,
+        user_id,
+        collection_id,
+        after,
+        until,
+        limit,
+    )
+    return [Asset(**row) for row in rows]
+
+
 def _containing(words: str | None) -> str | None:
     """A pattern for ILIKE in which the user's own % and _ stand for themselves."""
     if not words:

@@ -7,14 +7,13 @@ from typing import TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from common import tracing
-from common.http import REQUEST_ID_HEADER
-from common.identity import IDENTITY_HEADER, Caller
+from common.identity import Caller
 from pydantic import BaseModel, ValidationError
 
 from gateway.auth.access import resolve_asset
 from gateway.auth.principal import Principal
 from gateway.door import Door
+from gateway.forwarding.headers import signed
 from gateway.providers.upstreams import away, refusal
 from gateway.queries.access import AssetAccess
 
@@ -94,11 +93,7 @@ class Asker:
         caller = Caller(self.user_id, self.principal.acts_as_admin)
         if seen is not None:
             caller = Caller(self.user_id, caller.is_admin, seen.asset_id, seen.role, seen.collection_id)
-        return [
-            (IDENTITY_HEADER, self.door.signer.user_token(caller)),
-            (REQUEST_ID_HEADER, self.request_id),
-            ("traceparent", tracing.current()),
-        ]
+        return signed(self.door.signer, caller, self.request_id)
 
 
 def _text(value: object) -> str:

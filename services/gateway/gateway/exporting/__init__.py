@@ -1,0 +1,1 @@
+"""A collection as one ZIP, written while it is sent."""
