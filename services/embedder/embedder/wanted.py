@@ -41,17 +41,22 @@ class Wanted:
     @property
     def candidates(self) -> int:
         """How many each leg brings. Where meaning alone decides, more than get a place are of no use."""
-        least = LEAST_KEPT if self.mode == "semantic" and self.best_first else LEAST_CANDIDATES
+        least = LEAST_KEPT if self.mode == "semantic" and self._as_ranked else LEAST_CANDIDATES
         return min(MOST_CANDIDATES + 1, max(least, self._needed))
 
     @property
     def kept(self) -> int:
-        """How many of them get a place: all where it is not the most relevant that are shown first."""
-        return min(self.candidates, max(LEAST_KEPT, self._needed)) if self.best_first else 2 * self.candidates
+        """How many of them get a place: all where it is not simply the most relevant that are shown."""
+        return min(self.candidates, max(LEAST_KEPT, self._needed)) if self._as_ranked else 2 * self.candidates
 
     @property
     def best_first(self) -> bool:
         return self.sort_by == "relevance" and self.descending
+
+    @property
+    def _as_ranked(self) -> bool:
+        # The best of each asset may stand far behind the many of one.
+        return self.best_first and not self.one_per_asset
 
     @property
     def _needed(self) -> int:
