@@ -55,7 +55,7 @@ async def find_candidates(conn: Connection, user_id: UUID, filters: Filters, que
     chunks = [Scored._make(row[:8]) for row in rows]
     places = [(row[0], row[8]) for row in rows if row[8] is not None]
     # Of the neighbours nobody knows who speaks; by assets they are within the scope that the candidates are in.
-    numbers = {number for number, _ in places} if filters.speaker else {chunk.number for chunk in chunks}
+    numbers = {chunk.number for chunk in chunks} if filters.speaker is None else {number for number, _ in places}
     around = {number for number, place in places if place <= query.neighboured}
     return Candidates(chunks, numbers, around, rows[0][9] if rows else True)
 
