@@ -148,7 +148,8 @@ async def fill(
         model_id = await models.register_model(conn, Known.name, Known.dimensions)
         await _copy_all(conn, corpus, places, model_id)
     for statement in (
-        "SET maintenance_work_mem = '1GB'",
+        # For the graph of a million; with less, building one takes several times as long.
+        "SET maintenance_work_mem = '2GB'",
         "SET max_parallel_maintenance_workers = 4",
         "SET statement_timeout = 0",
         "SET search_path = embedder, public",

@@ -5,7 +5,7 @@ from bench.peers import corpus, verdicts
 from bench.peers.contestant import HYBRID, VECTORS, Round
 from bench.peers.ours import Earshot, filled
 from bench.peers.rounds import HEADS, ROUNDS, Measured, Tuned, compare, summary, tune, warm_round
-from bench.search import BUFFERS_MB, PER_ASSET, show
+from bench.search import BUFFERS_MB, PER_ASSET, console, show
 from stack.testing import ThrowawayPostgres
 
 MOST_CHUNKS = 1_000_000
@@ -39,6 +39,8 @@ async def run(most: int, queries: int) -> None:
         with ThrowawayPostgres(buffers_mb=BUFFERS_MB) as server:
             async with filled(server.url, ground) as ours:
                 rows += [[f"{size:,}", one.mode, *one.cells[1:]] for one in await measure(ours)]
+        # Shown as they come: the largest takes longer than all others together.
+        console.print(f"{size:,}: {rows[-2 * len(_CLIENTS) :]}", highlight=False, markup=False)
     show("Earshot by size (medians of five rounds)", ("chunks", "mode", *HEADS[1:]), rows)
 
 
