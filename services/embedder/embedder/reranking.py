@@ -30,9 +30,12 @@ class Reranking:
     def wanted(self, wanted: Wanted) -> bool:
         return self.reranker is not None and wanted.best_first and wanted.mode != "phrase"
 
+    def most(self, wanted: Wanted) -> int:
+        """How many the reranker is to judge."""
+        return self.top if self.wanted(wanted) else 0
+
     def judged(self, wanted: Wanted, ranked: Sequence[Ranked]) -> Sequence[Ranked]:
-        """Those that the reranker is to judge."""
-        return ranked[: self.top if self.wanted(wanted) else 0]
+        return ranked[: self.most(wanted)]
 
     async def order(self, query: str, ranked: list[Ranked], texts: Mapping[int, str]) -> list[Ranked]:
         """``texts`` by chunk number. A reranker that fails leaves the order as it was: a search is still a search."""

@@ -146,7 +146,7 @@ class Search:
     async def _listed(self, conn: Connection, question: _Question, held: Listing | None) -> Listing:
         if held and held.reaches(question.end):
             return held
-        judged = self.reranking.top if self.reranking.wanted(question.wanted) else 0
+        judged = self.reranking.most(question.wanted)
         legs = Legs(
             conn,
             question.user_id,

@@ -147,8 +147,9 @@ async def test_a_collection_leaves_whole_for_whoever_may_read_it(
     assert [str(each.id) for each in (one, two, three)] == [first, bare, unfinished]
     assert (one.title, one.tags, one.link) == ("Talk 0", ["sea"], "https://media.example.org/talk.mp3")
     assert (one.files.keys(), two.files, three.files) == ({"transcript", "summary", "media"}, {}, {})
-    for file, content in (("transcript", SAID), ("summary", WRITTEN)):
-        fetched = portable.fetch(place, one.files[file], tmp_path / file)  # type: ignore[index]
+    documents: dict[portable.Kind, Any] = {"transcript": SAID, "summary": WRITTEN}
+    for file, content in documents.items():
+        fetched = portable.fetch(place, one.files[file], tmp_path / file)
         assert json.loads(fetched.read_bytes()) == content
     assert portable.fetch(place, one.files["media"], tmp_path / "media").read_bytes() == MEDIA
     place.close()

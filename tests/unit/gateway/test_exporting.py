@@ -102,8 +102,9 @@ async def test_a_whole_archive_is_read_by_the_importer(tmp_path: Path):
     assert (asset.title, asset.created_at, asset.files["media"].path) == ("Größe", NOW, f"media/{asset_id}.m4a")
     # As `earshot export` writes it, to the letter.
     assert portable.as_line(asset) == line
-    for kind, content in (("transcript", TEXT), ("summary", b"{}"), ("media", NOISE)):
-        assert portable.fetch(place, asset.files[kind], tmp_path / kind).read_bytes() == content  # type: ignore[index]
+    contents: dict[portable.Kind, bytes] = {"transcript": TEXT, "summary": b"{}", "media": NOISE}
+    for kind, content in contents.items():
+        assert portable.fetch(place, asset.files[kind], tmp_path / kind).read_bytes() == content
     place.close()
 
 

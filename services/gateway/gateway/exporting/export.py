@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -101,9 +101,10 @@ class Export:
         return seen is not None and seen.collection_id == self.collection.id
 
     def _sources(self) -> Sources:
-        caller = Caller(self.user.user_id, self.user.acts_as_admin)
         # Nothing is changed here, whatever the user could.
-        caller = replace(caller, asset_role="viewer", collection_id=self.collection.id)
+        caller = Caller(
+            self.user.user_id, self.user.acts_as_admin, asset_role="viewer", collection_id=self.collection.id
+        )
         return Sources(self.door.upstreams, self.door.signer, caller, self.request_id)
 
     def _manifest(self, now: datetime, count: int, listed: File) -> Manifest:

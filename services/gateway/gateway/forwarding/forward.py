@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.refusals import Refusal
 from gateway.auth.access import check_role, resolve_asset, resolve_collection
 from gateway.auth.principal import Requires, identify
-from gateway.domain.scopes import Role, allows
+from gateway.domain.scopes import Role
 from gateway.door import Door
 from gateway.forwarding.exchange import Body, exchange, while_client_stays
 from gateway.forwarding.headers import inward, signed
@@ -57,7 +57,7 @@ class Forward:
             return None, self._path(dict(request.path_params))
         principal = await Requires(operation.scope)(request, door)
         params: dict[str, Any] = dict(request.path_params)
-        caller = Caller(principal.user_id, principal.is_admin and allows(principal.scopes, "admin"))
+        caller = Caller(principal.user_id, principal.acts_as_admin)
         async with door.service.db.acquire() as conn:
             if "asset_id" in params:
                 seen = await resolve_asset(conn, principal.user_id, params["asset_id"])
