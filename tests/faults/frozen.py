@@ -76,9 +76,16 @@ class Worker:
         return [main, *main.children(recursive=True)]
 
     @property
+    def consuming(self) -> bool:
+        return bool(self._logged("consuming"))
+
+    @property
     def comebacks(self) -> int:
         """How often it found its consumers again after it had lost them."""
-        return (self.folder / "log").read_text(errors="replace").count('"consumers_back"')
+        return self._logged("consumers_back")
+
+    def _logged(self, event: str) -> int:
+        return (self.folder / "log").read_text(errors="replace").count(f'"{event}"')
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:

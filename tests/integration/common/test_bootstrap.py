@@ -51,6 +51,7 @@ async def test_every_role_has_its_limits(fresh_database: Databases) -> None:
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
         "tcp_user_timeout": "30000",
+        "jit": "off",
     }
     for url in fresh_database.urls.values():
         connection = await asyncpg.connect(url)
