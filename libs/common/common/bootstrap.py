@@ -30,8 +30,8 @@ _LIMITS = {
     "idle_in_transaction_session_timeout": "15s",
     # A statement whose process died ends, instead of holding its locks to the end.
     "client_connection_check_interval": "5s",
-    # Since Postgres 17. No message is held for ten minutes, so no transaction has a right to half of that. A process that
-    # is frozen between preparing a statement and running it is not idle to Postgres: this is what ends its transaction.
+    # Since Postgres 17. No message is held for ten minutes, so no transaction has a right to half of that. A process
+    # frozen between preparing a statement and running it is not idle to Postgres: this is what ends its transaction.
     "transaction_timeout": "300s",
     # A machine that vanished gives its connections back to the role's limit.
     "tcp_keepalives_idle": "15s",
