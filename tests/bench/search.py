@@ -293,7 +293,7 @@ async def run(admin: asyncpg.Connection, db: Database, model_dir: Path) -> list[
     mean = float(np.mean([count.sum() for count in corpus.counts]))
     peer = Peer(admin, model_id, mean)
     await peer.prepare()
-    ours = Search(db, Registry(db, lambda _: Known(questions), Known.name), ef_search=100, exact_chunks=10_000)
+    ours = Search(db, Registry(db, lambda _: Known(questions), Known.name), ef_search=100, exact_chunks=4000)
     modes = {"hybrid": Filters(), "one small collection": Filters(collection_id=small)}
     times: dict[str, list[float]] = {name: [] for name in ("raw", "embed", *modes)}
     model = MiniLm(model_dir)

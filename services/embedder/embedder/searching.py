@@ -65,7 +65,7 @@ class _Languages:
 
 @dataclass(frozen=True)
 class Search:
-    """``exact_chunks``: scopes of up to so many chunks are searched without the vector index."""
+    """``ef_search`` and ``exact_chunks``: see `Reach`."""
 
     db: Database
     models: Registry

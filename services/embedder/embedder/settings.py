@@ -72,7 +72,10 @@ class EmbedderSettings(ServiceSettings):
     batch_chunks: int = Field(default=32, ge=1, le=1000, description="Chunks embedded between two reports of progress")
     ef_search: int = Field(default=100, ge=10, le=1000, description="Candidates the vector index keeps while it looks")
     exact_chunks: int = Field(
-        default=10_000, ge=0, description="Scopes of up to this many chunks are searched without the vector index"
+        default=4000,
+        ge=0,
+        description="Of up to this many chunks each is looked at, without the vector index; of more, n, still in "
+        "scopes of up to the square root of this times n",
     )
     query_vectors: int = Field(
         default=2000, ge=0, le=1_000_000, description="Vectors of queries kept for when they are asked again; 2 KB each"
@@ -100,7 +103,7 @@ class EmbedderSettings(ServiceSettings):
         default=5, gt=0, description="Longest wait for one answer of the reranker, seconds; then the order stays"
     )
     index_from_chunks: int = Field(
-        default=10_000, ge=0, description="Models of fewer chunks have no vector index: looking at all is as quick"
+        default=4000, ge=0, description="Models of fewer chunks have no vector index: looking at all is as quick"
     )
     index_memory_mb: int = Field(
         default=256,

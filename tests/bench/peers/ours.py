@@ -15,9 +15,10 @@ from embedder.domain.ranking import Mode
 from embedder.queries.scope import Filters
 from embedder.registry import Registry
 from embedder.searching import Search, Wanted
+from embedder.settings import EmbedderSettings
 
-# The setting's default: smaller scopes are searched without the vector index.
-EXACT_CHUNKS = 10_000
+# The setting's default.
+EXACT_CHUNKS: int = EmbedderSettings.model_fields["exact_chunks"].default
 _MODES: dict[str, Mode] = {VECTORS: "semantic", HYBRID: "hybrid", FILTERED: "semantic"}
 
 

@@ -104,11 +104,12 @@ class Legs:
     async def ask(self, mode: str, reach: int, clients: int, most: int | None = None) -> Round:
         ours, questions = self.ours, self.ours.ground.questions[:most]
         weighed = self._asked or await self._weigh()
-        settings = Reach(reach, EXACT_CHUNKS).settings(planned_anew=False)
+        looked = Reach(reach, EXACT_CHUNKS)
+        settings, few = looked.settings(planned_anew=False), looked.few(len(ours.ground.corpus))
 
         async def one(turn: int, _client: int) -> list[int]:
             meaning = Nearest(ours.model_id, questions[turn].vector)
-            query = Query(weighed[turn], meaning, LEAST_CANDIDATES, LEAST_KEPT, EXACT_CHUNKS, neighboured=NEIGHBOURED)
+            query = Query(weighed[turn], meaning, LEAST_CANDIDATES, LEAST_KEPT, few, neighboured=NEIGHBOURED)
             async with ours.db.snapshot(settings) as conn:
                 found = await find_candidates(conn, ours.user, Filters(), query)
             return [chunk.number - ours.first for chunk in found.chunks[:K]]

@@ -58,6 +58,14 @@ def test_quality_looks_less_or_further() -> None:
     assert Reach(800, 0).at("best") == Reach(1000, 0), "the most that the index takes"
 
 
+@pytest.mark.parametrize(
+    ("corpus", "few"), [(0, 4000), (4000, 4000), (10_000, 6324), (100_000, 20_000), (100_000_000, 632_455)]
+)
+def test_the_larger_the_corpus_the_larger_are_scopes_without_the_index(corpus: int, few: int) -> None:
+    assert Reach(100, 4000).few(corpus) == few
+    assert Reach(100, 0).few(corpus) == 0, "the index, always"
+
+
 def test_the_readme_lists_every_setting(pytestconfig: pytest.Config) -> None:
     readme = (pytestconfig.rootpath / "services" / "embedder" / "README.md").read_text()
     for name, default, description in environment_of(EmbedderSettings):
