@@ -11,12 +11,10 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from gateway.api.paging import Page, PageAsked
-from gateway.auth.principal import AdminUser
+from gateway.auth.principal import ADMIN_SCOPE, AdminUser
 from gateway.domain.bodies import Encoding, showable
 from gateway.door import TheDoor
 from gateway.parked import ask_each, locate, newest, shelves
-
-_ADMIN: dict[str, Any] = {"x-earshot-scope": "admin"}
 
 
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -68,7 +66,7 @@ class ReplayedAll(Replayed):
     unavailable: list[str] = Field(description="Services that could not be asked, or not to the end; ask again")
 
 
-@router.get("", summary="List parked messages", responses=_refusals(), openapi_extra=_ADMIN)
+@router.get("", summary="List parked messages", responses=_refusals(), openapi_extra=ADMIN_SCOPE)
 async def list_parked(
     admin: AdminUser, page: PageAsked, door: TheDoor, service: OfService = None, of_type: OfType = None
 ) -> ParkedPage:
@@ -82,7 +80,7 @@ async def list_parked(
     return ParkedPage(items=shown.items, next_cursor=shown.next_cursor, unavailable=absent)
 
 
-@router.post("/replay", status_code=202, summary="Replay many", responses=_refusals(), openapi_extra=_ADMIN)
+@router.post("/replay", status_code=202, summary="Replay many", responses=_refusals(), openapi_extra=ADMIN_SCOPE)
 async def replay_many(
     admin: AdminUser,
     door: TheDoor,
@@ -106,7 +104,7 @@ async def replay_many(
     )
 
 
-@router.get("/{parked_id}", summary="Read one", responses=_refusals(404, 409, 503), openapi_extra=_ADMIN)
+@router.get("/{parked_id}", summary="Read one", responses=_refusals(404, 409, 503), openapi_extra=ADMIN_SCOPE)
 async def read_parked(admin: AdminUser, door: TheDoor, parked_id: Name) -> ParkedMessage:
     """With headers, body and history."""
     shelf, found = await locate(shelves(door, admin), parked_id)
@@ -114,7 +112,7 @@ async def read_parked(admin: AdminUser, door: TheDoor, parked_id: Name) -> Parke
 
 
 @router.delete(
-    "/{parked_id}", status_code=204, summary="Drop one", responses=_refusals(404, 409, 503), openapi_extra=_ADMIN
+    "/{parked_id}", status_code=204, summary="Drop one", responses=_refusals(404, 409, 503), openapi_extra=ADMIN_SCOPE
 )
 async def drop_parked(admin: AdminUser, door: TheDoor, parked_id: Name) -> None:
     """For good. A job that failed with it stays failed, and can be retried."""
@@ -127,7 +125,7 @@ async def drop_parked(admin: AdminUser, door: TheDoor, parked_id: Name) -> None:
     status_code=202,
     summary="Replay one",
     responses=_refusals(404, 409, 503),
-    openapi_extra=_ADMIN,
+    openapi_extra=ADMIN_SCOPE,
 )
 async def replay_parked(admin: AdminUser, door: TheDoor, parked_id: Name) -> Replayed:
     """Hand it back to the queue it came from, as if it were new. Asking twice sends it once: then it is gone (404)."""

@@ -11,7 +11,7 @@ from common.parked_api import Backlog
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from gateway.auth.principal import AdminUser
+from gateway.auth.principal import ADMIN_SCOPE, AdminUser
 from gateway.door import TheDoor
 from gateway.parked import ask_each, shelves
 
@@ -49,7 +49,7 @@ class Queues(BaseModel):
     unavailable: list[str] = Field(description="Services that could not be asked")
 
 
-@router.get("", summary="What waits where", openapi_extra={"x-earshot-scope": "admin"})
+@router.get("", summary="What waits where", openapi_extra=ADMIN_SCOPE)
 async def list_queues(admin: AdminUser, door: TheDoor) -> Queues:
     """Every queue as the broker tells it at this moment, and what waits in the services' own tables."""
     (waiting, absent), found = await asyncio.gather(

@@ -16,7 +16,7 @@ from gateway.api.fields import Asked, Name
 from gateway.api.keys import KeyWish, ShownKey, show_new_key
 from gateway.api.paging import Page, PageAsked
 from gateway.auth.access import as_uuid
-from gateway.auth.principal import AdminUser
+from gateway.auth.principal import ADMIN_SCOPE, AdminUser
 from gateway.door import TheDoor
 from gateway.people import make_user
 from gateway.queries import people
@@ -50,7 +50,7 @@ class User(BaseModel):
         return cls.model_validate(asdict(user))
 
 
-@router.get("", summary="List users")
+@router.get("", summary="List users", openapi_extra=ADMIN_SCOPE)
 async def list_users(page: PageAsked, _admin: AdminUser, door: TheDoor) -> Page[User]:
     """Newest first."""
     async with door.service.db.acquire() as conn:
@@ -58,7 +58,7 @@ async def list_users(page: PageAsked, _admin: AdminUser, door: TheDoor) -> Page[
     return page.page(rows, User.of, lambda row: row.id)
 
 
-@router.post("", status_code=201, summary="Make a user")
+@router.post("", status_code=201, summary="Make a user", openapi_extra=ADMIN_SCOPE)
 async def add_user(new: NewUser, _admin: AdminUser, door: TheDoor, response: Response) -> User:
     """With a default collection of their own."""
     async with door.service.transaction() as tx:
@@ -69,7 +69,7 @@ async def add_user(new: NewUser, _admin: AdminUser, door: TheDoor, response: Res
     return User.of(user)
 
 
-@router.delete("/{user_id}", status_code=204, summary="Delete a user", openapi_extra={"x-earshot-scope": "admin"})
+@router.delete("/{user_id}", status_code=204, summary="Delete a user", openapi_extra=ADMIN_SCOPE)
 async def delete_user(user_id: str, _admin: AdminUser, door: TheDoor) -> None:
     """With their keys, chats, answers and own speaker profiles, and with every collection that nobody else may enter
     and all recordings in it. What they added to collections of others stays there. There is no way back.
@@ -83,7 +83,7 @@ async def delete_user(user_id: str, _admin: AdminUser, door: TheDoor) -> None:
         await remove_user(tx, found)
 
 
-@router.post("/{user_id}/keys", status_code=201, summary="Make a key for a user")
+@router.post("/{user_id}/keys", status_code=201, summary="Make a key for a user", openapi_extra=ADMIN_SCOPE)
 async def make_key_for(user_id: str, wish: KeyWish, admin: AdminUser, door: TheDoor, response: Response) -> ShownKey:
     """The key is shown once; it stands for the user."""
     found = as_uuid(user_id)

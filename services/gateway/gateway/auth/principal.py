@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -73,6 +73,8 @@ def admit(request: Request, door: Door, principal: Principal, scope: Scope) -> N
 CurrentUser = Annotated[Principal, Depends(Requires())]
 ReadingUser = Annotated[Principal, Depends(Requires("read"))]
 AdminUser = Annotated[Principal, Depends(Requires("admin"))]
+# What the description of an administrator's operation says of it (``openapi_extra``).
+ADMIN_SCOPE: dict[str, Any] = {"x-earshot-scope": "admin"}
 
 
 def _shown_key(request: HTTPConnection) -> str | None:
