@@ -56,7 +56,7 @@ async def at_random(
     await asyncio.gather(*running)
 
 
-async def offer(ground: Ground, say: Say, seconds: float, per_second: float = PER_SECOND) -> list[float]:
+async def offer(ground: Ground, say: Say, seconds: float) -> list[float]:
     """Milliseconds from when each fact was due to be committed until its handler wrote, in ascending order."""
     due_at: dict[UUID, float] = {}
 
@@ -65,7 +65,7 @@ async def offer(ground: Ground, say: Say, seconds: float, per_second: float = PE
         due_at[told.asset_id] = due
         await say(told)
 
-    await at_random(per_second, seconds, tell)
+    await at_random(PER_SECOND, seconds, tell)
     rows = await _handled(ground, due_at)
     return sorted(1000 * (at - due_at[asset_id]) for asset_id, at in rows.items())
 

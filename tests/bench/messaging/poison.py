@@ -4,9 +4,6 @@ Rounds with and without poison take turns at the same pace of healthy facts; poi
 all messages, in equal parts bad JSON, a wrong schema, an unknown type, and facts whose handler always raises. Those
 come back three times; in the lead-in before the measured time they are offered at all four attempts at once, so that
 what is measured is the state that lasting poison leads to.
-
-It is done at two paces: two cores that everything shares are busy for a third of the time at the first and for two
-thirds at the second, where whatever is added to them shows more than it costs.
 """
 
 import asyncio
@@ -24,7 +21,6 @@ from common.envelope import ATTEMPT, Outgoing, seal
 
 SHARE = 0.05
 SECONDS = 10.0
-PACES = (PER_SECOND // 2, PER_SECOND)
 # More than elsewhere: of a round's two thousand facts only twenty are above the 99th percentile.
 ROUNDS = 9
 # As long as a message whose handler raised stays away.
@@ -60,10 +56,9 @@ def always_raises() -> Outgoing:
 KINDS: tuple[Callable[[], Outgoing], ...] = (bad_json, wrong_schema, unknown_type, always_raises)
 
 
-async def pour(publisher: Publisher, healthy: float, seconds: float, attempts: Sequence[int]) -> None:
-    """Poison at its share of all messages beside so many ``healthy`` ones a second; what raises, at each of these
-    attempts, each at moments of its own."""
-    each_kind = healthy * SHARE / (1 - SHARE) / len(KINDS)
+async def pour(publisher: Publisher, seconds: float, attempts: Sequence[int]) -> None:
+    """Poison at its share of all messages; what raises, at each of these attempts, each at moments of its own."""
+    each_kind = PER_SECOND * SHARE / (1 - SHARE) / len(KINDS)
 
     def stream(kind: Callable[[], Outgoing], attempt: int) -> Callable[[float], Awaitable[None]]:
         async def one(_due: float) -> None:
@@ -88,16 +83,14 @@ class Lateness:
     p99: float
 
 
-async def healthy_round(ground: Ground, say: Say, pace: int) -> Lateness:
-    await offer(ground, say, LEAD_IN_SECONDS, pace)
-    return _lateness(await offer(ground, say, SECONDS, pace))
+async def healthy_round(ground: Ground, say: Say) -> Lateness:
+    await offer(ground, say, LEAD_IN_SECONDS)
+    return _lateness(await offer(ground, say, SECONDS))
 
 
-async def poisoned_round(ground: Ground, say: Say, publisher: Publisher, pace: int) -> Lateness:
-    await asyncio.gather(
-        offer(ground, say, LEAD_IN_SECONDS, pace), pour(publisher, pace, LEAD_IN_SECONDS, _ALL_ATTEMPTS)
-    )
-    late, _ = await asyncio.gather(offer(ground, say, SECONDS, pace), pour(publisher, pace, SECONDS, _FRESH))
+async def poisoned_round(ground: Ground, say: Say, publisher: Publisher) -> Lateness:
+    await asyncio.gather(offer(ground, say, LEAD_IN_SECONDS), pour(publisher, LEAD_IN_SECONDS, _ALL_ATTEMPTS))
+    late, _ = await asyncio.gather(offer(ground, say, SECONDS), pour(publisher, SECONDS, _FRESH))
     for reason in _REASONS:
         if not await ground.conn.fetchval("SELECT count(*) FROM parked WHERE starts_with(reason, $1)", reason):
             raise AssertionError(f"nothing was parked with the reason {reason!r}")
@@ -109,37 +102,31 @@ def _lateness(ascending: list[float]) -> Lateness:
 
 
 async def run(ground: Ground) -> list[Line]:
-    publisher = Publisher(ground.rabbit.url, "bench")
-    try:
-        async with saying_process(ground) as say:
-            return [line for pace in PACES for line in await _at(ground, say, publisher, pace)]
-    finally:
-        await publisher.close()
-
-
-async def _at(ground: Ground, say: Say, publisher: Publisher, pace: int) -> list[Line]:
     healthy: list[Lateness] = []
     poisoned: list[Lateness] = []
+    publisher = Publisher(ground.rabbit.url, "bench")
+    async with saying_process(ground) as say:
 
-    async def without() -> None:
-        healthy.append(await healthy_round(ground, say, pace))
+        async def without() -> None:
+            healthy.append(await healthy_round(ground, say))
 
-    async def with_poison() -> None:
-        poisoned.append(await poisoned_round(ground, say, publisher, pace))
+        async def with_poison() -> None:
+            poisoned.append(await poisoned_round(ground, say, publisher))
 
-    with ground.process(worker.__name__):
-        for number in range(ROUNDS):
-            # Neither is always the one that comes after the other.
-            for round_ in (without, with_poison) if number % 2 else (with_poison, without):
-                await ground.clear(topology.delay_name(topology.DELAYS[0]))
-                await round_()
-    return _lines(pace, healthy, poisoned)
+        with ground.process(worker.__name__):
+            for number in range(ROUNDS):
+                # Neither is always the one that comes after the other.
+                for round_ in (without, with_poison) if number % 2 else (with_poison, without):
+                    await ground.clear(topology.delay_name(topology.DELAYS[0]))
+                    await round_()
+    await publisher.close()
+    return _lines(healthy, poisoned)
 
 
-def _lines(pace: int, healthy: list[Lateness], poisoned: list[Lateness]) -> list[Line]:
+def _lines(healthy: list[Lateness], poisoned: list[Lateness]) -> list[Line]:
     p95 = median(round_.p95 for round_ in healthy)
     clean, late = median(round_.p99 for round_ in healthy), median(round_.p99 for round_ in poisoned)
-    what = f"due to handled, {pace} facts/s"
+    what = f"due to handled, {PER_SECOND} facts/s"
     return [
         Line(f"{what}, p50", f"{median(round_.p50 for round_ in healthy):.1f} ms"),
         Line(f"{what}, p95", f"{p95:.1f} ms", goal=f"< {LATENCY_GOAL_MS} ms", met=p95 < LATENCY_GOAL_MS),
