@@ -31,6 +31,7 @@ from embedder.queries.scope import Filters
 from embedder.queries.vector_indexes import EF_CONSTRUCTION, M
 from embedder.registry import Registry
 from embedder.searching import Search, Wanted
+from embedder.settings import EmbedderSettings
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -46,6 +47,8 @@ SMALL_ASSETS = 20
 SEED = 7
 # Postgres' own memory, for the indexes of everybody at 200,000 chunks.
 BUFFERS_MB = 4096
+# The setting's default.
+EXACT_CHUNKS: int = EmbedderSettings.model_fields["exact_chunks"].default
 _COPIED_CHUNKS = 20_000
 # A service's limits (common.bootstrap) are not those of a load that no service would do at once.
 _UNLIMITED = """
@@ -293,7 +296,7 @@ async def run(admin: asyncpg.Connection, db: Database, model_dir: Path) -> list[
     mean = float(np.mean([count.sum() for count in corpus.counts]))
     peer = Peer(admin, model_id, mean)
     await peer.prepare()
-    ours = Search(db, Registry(db, lambda _: Known(questions), Known.name), ef_search=100, exact_chunks=4000)
+    ours = Search(db, Registry(db, lambda _: Known(questions), Known.name), ef_search=100, exact_chunks=EXACT_CHUNKS)
     modes = {"hybrid": Filters(), "one small collection": Filters(collection_id=small)}
     times: dict[str, list[float]] = {name: [] for name in ("raw", "embed", *modes)}
     model = MiniLm(model_dir)

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import subprocess
 import threading
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from uuid import UUID
@@ -23,6 +23,7 @@ from common.ids import uuid7
 
 from tests.conftest import Databases
 from tests.faults.frozen import Ear, Worker, everything, until
+from tests.integration.common.test_database import limit
 from tests.integration.embedder.world import transcript_of
 from tests.media_server import MediaServer, plainly
 
@@ -134,7 +135,7 @@ class House:
         return (
             not await self.ear.waiting(SERVICES)
             and not await self.admin.fetchval(f"SELECT {outboxes} + {deltas}")
-            and not any([await backends(self.admin, name, "xact_start IS NOT NULL") for name in SERVICES])
+            and not await backends(self.admin, SERVICES, "xact_start IS NOT NULL")
         )
 
 
@@ -157,10 +158,9 @@ async def house(fresh_database: Databases, rabbitmq_url: str, store_url: str, tm
     admin = await asyncpg.create_pool(fresh_database.admin, min_size=0, max_size=3)
     # As long as a worker may leave a transaction open, which a test need not wait for. One that is frozen between
     # preparing a statement and running it is not idle to Postgres: then only the longer limit counts.
-    database = await admin.fetchval("SELECT current_database()")
     for name in SERVICES:
-        for limit in ("idle_in_transaction_session_timeout = '5s'", "transaction_timeout = '20s'"):
-            await admin.execute(f"ALTER ROLE earshot_{name} IN DATABASE {database} SET {limit}")
+        await limit(admin, "idle_in_transaction_session_timeout", "5s", name)
+        await limit(admin, "transaction_timeout", "20s", name)
     connection = await aio_pika.connect(rabbitmq_url)
     async with connection:
         ear = await Ear.listening(await connection.channel())
@@ -209,15 +209,16 @@ async def freeze_in_a_transaction(house: House, sound: Path) -> tuple[Worker, UU
     await until(lambda: house.admin.fetchval(planned, asset_id), "the plan")
     async with house.admin.acquire() as gate, gate.transaction():
         await gate.execute("SELECT FROM asr.parts WHERE asset_id = $1 FOR UPDATE", asset_id)
-        await until(lambda: backends(house.admin, "asr", "wait_event_type = 'Lock'"), "a part to be saved")
+        await until(lambda: backends(house.admin, ["asr"], "wait_event_type = 'Lock'"), "a part to be saved")
         worker.freeze()
-    await until(lambda: backends(house.admin, "asr", "state = 'idle in transaction'"), "the open transaction")
+    await until(lambda: backends(house.admin, ["asr"], "state = 'idle in transaction'"), "the open transaction")
     return worker, asset_id
 
 
-async def backends(admin: Pool, service: str, which: str) -> int:
-    ours = f"datname = current_database() AND usename = 'earshot_{service}'"
-    return await admin.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {ours} AND {which}")
+async def backends(admin: Pool, services: Sequence[str], which: str) -> int:
+    ours = "datname = current_database() AND usename = ANY($1)"
+    roles = [f"earshot_{service}" for service in services]
+    return await admin.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {ours} AND {which}", roles)
 
 
 async def freeze_in_an_index(house: House) -> tuple[Worker, UUID]:

@@ -9,16 +9,13 @@ import asyncpg
 from bench import search
 from bench.peers.contestant import FILTERED, HYBRID, VECTORS, Round, ask_all
 from bench.peers.corpus import Ground, K
-from bench.search import Known
+from bench.search import EXACT_CHUNKS, Known
 from common.db import Database
 from embedder.domain.ranking import Mode
 from embedder.queries.scope import Filters
 from embedder.registry import Registry
 from embedder.searching import Search, Wanted
-from embedder.settings import EmbedderSettings
 
-# The setting's default.
-EXACT_CHUNKS: int = EmbedderSettings.model_fields["exact_chunks"].default
 _MODES: dict[str, Mode] = {VECTORS: "semantic", HYBRID: "hybrid", FILTERED: "semantic"}
 
 

@@ -8,8 +8,8 @@ import asyncpg
 from bench import search
 from bench.peers.contestant import HYBRID, Round, ask_all
 from bench.peers.corpus import K
-from bench.peers.ours import EXACT_CHUNKS, Earshot
-from bench.search import Peer
+from bench.peers.ours import Earshot
+from bench.search import EXACT_CHUNKS, Peer
 from embedder.domain.ranking import NEIGHBOURED
 from embedder.legs import Reach
 from embedder.queries.legs import Query, find_candidates

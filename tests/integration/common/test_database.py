@@ -13,7 +13,7 @@ import pytest
 from common import patience
 from common.away import DATABASE_BUSY, OUTSIDE_AWAY
 from common.bootstrap import ROLE_CONNECTION_LIMIT
-from common.db import Connection, Database
+from common.db import Connection, Database, Pool
 from common.errors import DatabaseAway, TooSlow
 from common.patience import Patience
 
@@ -38,10 +38,10 @@ async def admin(core_database: Databases) -> AsyncGenerator[asyncpg.Connection]:
     await connection.close()
 
 
-async def limit(admin: asyncpg.Connection, setting: str, value: str) -> None:
-    """For connections that are made from now on."""
+async def limit(admin: asyncpg.Connection | Pool, setting: str, value: str, service: str = "chat") -> None:
+    """For connections that the service makes from now on."""
     name = await admin.fetchval("SELECT current_database()")
-    await admin.execute(f"ALTER ROLE earshot_chat IN DATABASE {name} SET {setting} = '{value}'")
+    await admin.execute(f"ALTER ROLE earshot_{service} IN DATABASE {name} SET {setting} = '{value}'")
 
 
 async def kick(admin: asyncpg.Connection, connection: Connection) -> None:
